@@ -1,0 +1,223 @@
+// Package config reads, defaults and documents every knob, and knows nothing of what they turn.
+//
+// A value comes from the defaults, then the file, then the environment
+// (FOVEA_CACHE_MEMORY for cache.memory), then flags; the last one that speaks wins.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is every knob. Rooms check what they are handed: here only the
+// spelling is judged.
+type Config struct {
+	Listen        string        `yaml:"listen" doc:"address of the image listener, host:port"`
+	Data          string        `yaml:"data" doc:"folder of the embedded store; made when absent"`
+	Demo          bool          `yaml:"demo" doc:"put the demo pictures into an empty store"`
+	Zone          string        `yaml:"zone" doc:"host name whose paths are same-zone sources; empty: the request's own host"`
+	DeliveryHosts []string      `yaml:"delivery_hosts" doc:"hosts that also answer /<hash>/<id>/<variant> without /cdn-cgi/imagedelivery"`
+	StrictOptions bool          `yaml:"strict_options" doc:"refuse what would otherwise be ignored with a warning"`
+	CORS          string        `yaml:"cors" doc:"Access-Control-Allow-Origin of images; empty sends none"`
+	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
+	Cache         Cache         `yaml:"cache" doc:"finished answers"`
+	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
+	Formats       Formats       `yaml:"formats" doc:"largest outputs by format, longest side in pixels"`
+	HTTP          HTTP          `yaml:"http" doc:"what one client may cost"`
+	Admin         Admin         `yaml:"admin" doc:"health and metrics"`
+	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
+	Shutdown      time.Duration `yaml:"shutdown" doc:"how long running answers may take to finish at the end"`
+}
+
+// Origins are the knobs of remote sources.
+type Origins struct {
+	Site         string        `yaml:"site" doc:"base URL of the website behind, for same-zone paths; empty: none"`
+	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
+	AllowPrivate []string      `yaml:"allow_private" doc:"CIDRs of private addresses that may be fetched all the same"`
+	MaxBytes     Bytes         `yaml:"max_bytes" doc:"largest source"`
+	Timeout      time.Duration `yaml:"timeout" doc:"for a whole fetch, redirects included"`
+}
+
+// Cache are the knobs of the cache.
+type Cache struct {
+	Memory      Bytes         `yaml:"memory" doc:"bytes of finished answers kept in memory"`
+	FillTimeout time.Duration `yaml:"fill_timeout" doc:"for fetching and transforming one picture"`
+	NegativeTTL time.Duration `yaml:"negative_ttl" doc:"how long a 404 is remembered"`
+	Edge        time.Duration `yaml:"edge_ttl" doc:"how long a hosted answer stays fresh here; changes purge at once"`
+	Browser     time.Duration `yaml:"browser_ttl" doc:"max-age of hosted images without a setting of their own"`
+	Revalidate  time.Duration `yaml:"stale_while_revalidate" doc:"how long a stale answer is served while it is made anew"`
+	Grace       time.Duration `yaml:"stale_if_error" doc:"how much longer while that fails"`
+	RemoteMin   time.Duration `yaml:"remote_min_ttl" doc:"least max-age of a remote source"`
+}
+
+// Engine are the knobs of the picture work.
+type Engine struct {
+	Workers      int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`
+	Queue        int           `yaml:"queue" doc:"transforms that may wait; 0: 64 a worker"`
+	QueueTimeout time.Duration `yaml:"queue_timeout" doc:"how long one may wait before it is refused with 503"`
+	MaxSide      int           `yaml:"max_side" doc:"longest side of a source or result, pixels"`
+	MaxPixels    int64         `yaml:"max_pixels" doc:"pixels of a source or result"`
+}
+
+// Formats are the size limits of negotiation.
+type Formats struct {
+	AVIFAuto     int `yaml:"avif_auto" doc:"AVIF chosen by negotiation"`
+	AVIFExplicit int `yaml:"avif" doc:"AVIF asked for by format=avif"`
+	WebP         int `yaml:"webp" doc:"WebP"`
+}
+
+// HTTP are the bounds of the image listener.
+type HTTP struct {
+	ReadTimeout  time.Duration `yaml:"read_timeout" doc:"for a whole request"`
+	WriteTimeout time.Duration `yaml:"write_timeout" doc:"for a whole answer"`
+	IdleTimeout  time.Duration `yaml:"idle_timeout" doc:"between the requests of a connection"`
+	HeaderBytes  Bytes         `yaml:"header_bytes" doc:"request line and headers"`
+	Connections  int           `yaml:"connections" doc:"served at once"`
+	PerIP        int           `yaml:"connections_per_ip" doc:"served at once for one address; 0: unbounded"`
+}
+
+// Admin are the knobs of the admin listener.
+type Admin struct {
+	Listen string `yaml:"listen" doc:"address of /healthz and /metrics; empty: none"`
+}
+
+// Log are the knobs of the log.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error"`
+	Format string `yaml:"format" doc:"text or json"`
+	Access bool   `yaml:"access" doc:"one line a request"`
+}
+
+// Default returns the configuration of a server that nobody has configured.
+func Default() Config {
+	return Config{
+		Listen: ":8080",
+		Data:   "fovea-data",
+		Demo:   true,
+		CORS:   "*",
+		Origins: Origins{
+			MaxBytes: 100 << 20,
+			Timeout:  20 * time.Second,
+		},
+		Cache: Cache{
+			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
+			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
+		},
+		Engine:  Engine{QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
+		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
+		HTTP: HTTP{
+			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
+			HeaderBytes: 16 << 10, Connections: 10_000,
+		},
+		Log:      Log{Level: "info", Format: "text", Access: true},
+		Shutdown: 15 * time.Second,
+	}
+}
+
+// Load reads file (none when "") and the environment (NAME=value, as os.Environ
+// gives it) over the defaults. The error joins one complaint for each wrong
+// knob: its name, what was expected and what came. Unknown knobs are complaints.
+func Load(file string, environ []string) (Config, error) {
+	c := Default()
+	var complaints []error
+	if file != "" {
+		if err := readFile(&c, file); err != nil {
+			complaints = append(complaints, err)
+		}
+	}
+	complaints = append(complaints, readEnviron(&c, environ)...)
+	return c, errors.Join(complaints...)
+}
+
+func readFile(c *Config, file string) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("config file %s: expected a YAML file, found none", file)
+	}
+	if err != nil {
+		return fmt.Errorf("config file: %w", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c); err != nil {
+		return fmt.Errorf("config file %s: %w", file, err)
+	}
+	return nil
+}
+
+const prefix = "FOVEA_"
+
+// otherVariables begin like knobs and are none: the file's name and the
+// switches of the tests.
+var otherVariables = map[string]bool{
+	prefix + "CONFIG": true, prefix + "VECTORS": true, prefix + "IMAGES": true, prefix + "SLOW": true,
+}
+
+func readEnviron(c *Config, environ []string) []error {
+	knobs := map[string]reflect.Value{}
+	for _, k := range walk(reflect.ValueOf(c).Elem(), "") {
+		knobs[k.env()] = k.value
+	}
+	var complaints []error
+	for _, line := range environ {
+		name, text, _ := strings.Cut(line, "=")
+		if !strings.HasPrefix(name, prefix) || otherVariables[name] {
+			continue
+		}
+		value, ok := knobs[name]
+		if !ok {
+			complaints = append(complaints, fmt.Errorf("%s: there is no such knob; `proxy check --defaults` lists them all", name))
+			continue
+		}
+		if err := set(value, text); err != nil {
+			complaints = append(complaints, fmt.Errorf("%s: expected %s, received %q", name, expectation(value), text))
+		}
+	}
+	sort.Slice(complaints, func(i, j int) bool { return complaints[i].Error() < complaints[j].Error() })
+	return complaints
+}
+
+// set reads text as YAML would, so that both sources know one syntax. A list is
+// comma-separated.
+func set(value reflect.Value, text string) error {
+	switch value.Kind() {
+	case reflect.String:
+		value.SetString(text)
+		return nil
+	case reflect.Slice:
+		list := []string{}
+		for item := range strings.SplitSeq(text, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				list = append(list, item)
+			}
+		}
+		value.Set(reflect.ValueOf(list))
+		return nil
+	}
+	if strings.TrimSpace(text) == "" {
+		return errors.New("empty")
+	}
+	return yaml.UnmarshalWithOptions([]byte(text), value.Addr().Interface(), yaml.Strict())
+}
+
+func expectation(value reflect.Value) string {
+	switch value.Interface().(type) {
+	case time.Duration:
+		return "a duration such as 30s or 2h"
+	case Bytes:
+		return "a size such as 64MiB"
+	case bool:
+		return "true or false"
+	}
+	return "a whole number"
+}

@@ -12,6 +12,17 @@ const (
 	Remote
 )
 
+// String returns the kind's name as logs and metric labels spell it.
+func (k Kind) String() string {
+	switch k {
+	case Hosted:
+		return "hosted"
+	case Remote:
+		return "remote"
+	}
+	return "none"
+}
+
 // Target is what a URL says. It is a value: copy it freely, never change what
 // it points to. Its strings may share memory with the text it was parsed from.
 type Target struct {

@@ -1,0 +1,287 @@
+package params
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/fovea-images/fovea/internal/fault"
+)
+
+// draft is Options while they are read. What may be spelt in two ways that
+// override each other is kept apart, so that the order of options never counts.
+type draft struct {
+	Options
+	quad Trim // trim=…; Options.Trim holds trim.top and its like, which beat it
+}
+
+// option is one row of the grammar: how a value is read, and how it is spelt in
+// the canonical form (nothing when it has no effect).
+type option struct {
+	name, alias string
+	read        func(d *draft, value string) verdict
+	spell       func(b []byte, o *Options) []byte
+}
+
+// verdict is what became of a value. Its zero value is "taken".
+type verdict struct {
+	warning  string // taken, but not as it stands
+	ignored  bool   // left out, with a warning (R-invalid)
+	expected string // not "": refused or ignored; what was expected
+}
+
+var taken = verdict{}
+
+func refuse(expected string) verdict { return verdict{expected: expected} }
+
+func ignore(expected string) verdict { return verdict{ignored: true, expected: expected} }
+
+// maxLength bounds pixel counts: far above any picture, far below overflow.
+const maxLength = 1 << 30
+
+// grammar has every option in the order of the canonical spelling: by name.
+var grammar = [...]option{
+	{"anim", "", readAnim, func(b []byte, o *Options) []byte { return spellWord(b, o.Still, "false") }},
+	{"background", "", func(d *draft, v string) verdict { return readColor(&d.Background, v) },
+		func(b []byte, o *Options) []byte { return o.Background.append(b) }},
+	{"blur", "", ranged(func(d *draft) *float64 { return &d.Blur }, 250, "a number from 0 to 250"),
+		func(b []byte, o *Options) []byte { return spellFloat(b, o.Blur) }},
+	{"brightness", "", multiplier(func(d *draft) *float64 { return &d.Brightness }),
+		func(b []byte, o *Options) []byte { return spellFloat(b, o.Brightness) }},
+	{"compression", "", func(d *draft, v string) verdict { return readWord(&d.Fast, v, fastWords) },
+		func(b []byte, o *Options) []byte { return spellWord(b, o.Fast, "fast") }},
+	{"contrast", "", multiplier(func(d *draft) *float64 { return &d.Contrast }),
+		func(b []byte, o *Options) []byte { return spellFloat(b, o.Contrast) }},
+	{"dpr", "", readDPR, func(b []byte, o *Options) []byte { return spellFloat(b, o.DPR) }},
+	{"fit", "", func(d *draft, v string) verdict { return readWord(&d.Fit, v, fitWords) },
+		func(b []byte, o *Options) []byte { return spellWord(b, o.Fit != ScaleDown, wordOf(o.Fit, fitWords)) }},
+	{"flip", "", func(d *draft, v string) verdict { return readWord(&d.Flip, v, flipWords) },
+		func(b []byte, o *Options) []byte { return spellWord(b, o.Flip != FlipNone, wordOf(o.Flip, flipWords)) }},
+	{"format", "f", func(d *draft, v string) verdict { return readWord(&d.Format, v, formatWords) },
+		func(b []byte, o *Options) []byte {
+			return spellWord(b, o.Format != FormatUnset, wordOf(o.Format, formatSpellings))
+		}},
+	{"gamma", "", multiplier(func(d *draft) *float64 { return &d.Gamma }),
+		func(b []byte, o *Options) []byte { return spellFloat(b, o.Gamma) }},
+	{"gravity", "g", readGravity, func(b []byte, o *Options) []byte { return o.Gravity.append(b) }},
+	{"height", "h", func(d *draft, v string) verdict { return readPixels(&d.Height, v, "a positive number") },
+		func(b []byte, o *Options) []byte { return spellInt(b, o.Height) }},
+	{"metadata", "", func(d *draft, v string) verdict { return readWord(&d.Metadata, v, metadataWords) },
+		func(b []byte, o *Options) []byte {
+			return spellWord(b, o.Metadata != MetadataCopyright, wordOf(o.Metadata, metadataWords))
+		}},
+	{"onerror", "", func(d *draft, v string) verdict { return readWord(&d.Redirect, v, onerrorWords) },
+		func(b []byte, o *Options) []byte { return spellWord(b, o.Redirect, "redirect") }},
+	{"quality", "q", func(d *draft, v string) verdict { return readQuality(&d.Quality, v) },
+		func(b []byte, o *Options) []byte { return spellInt(b, o.Quality) }},
+	{"rotate", "", func(d *draft, v string) verdict { return readWord(&d.Rotate, v, rotateWords) },
+		func(b []byte, o *Options) []byte { return spellInt(b, o.Rotate) }},
+	{"saturation", "", readSaturation, spellSaturation},
+	{"segment", "", func(d *draft, v string) verdict { return readWord(&d.Segment, v, segmentWords) },
+		func(b []byte, o *Options) []byte { return spellWord(b, o.Segment, "foreground") }},
+	{"sharpen", "", ranged(func(d *draft) *float64 { return &d.Sharpen }, 10, "a number from 0 to 10"),
+		func(b []byte, o *Options) []byte { return spellFloat(b, o.Sharpen) }},
+	{"slow-connection-quality", "scq", func(d *draft, v string) verdict { return readQuality(&d.SlowQuality, v) },
+		func(b []byte, o *Options) []byte { return spellInt(b, o.SlowQuality) }},
+	{"trim", "", readTrim, spellTrim},
+	{"trim.border.color", "", readTrimColor, func(b []byte, o *Options) []byte { return o.Trim.Color.append(b) }},
+	{"trim.border.keep", "", readTrimKeep, func(b []byte, o *Options) []byte { return spellInt(b, o.Trim.Keep) }},
+	{"trim.border.tolerance", "", readTrimTolerance, spellTolerance},
+	{"trim.bottom", "", trimSide(func(t *Trim) *Length { return &t.Bottom }), func(b []byte, o *Options) []byte { return o.Trim.Bottom.append(b) }},
+	{"trim.height", "", trimSize(func(t *Trim) *Length { return &t.Height }), func(b []byte, o *Options) []byte { return o.Trim.Height.append(b) }},
+	{"trim.left", "", trimSide(func(t *Trim) *Length { return &t.Left }), func(b []byte, o *Options) []byte { return o.Trim.Left.append(b) }},
+	{"trim.right", "", trimSide(func(t *Trim) *Length { return &t.Right }), func(b []byte, o *Options) []byte { return o.Trim.Right.append(b) }},
+	{"trim.top", "", trimSide(func(t *Trim) *Length { return &t.Top }), func(b []byte, o *Options) []byte { return o.Trim.Top.append(b) }},
+	{"trim.width", "", trimSize(func(t *Trim) *Length { return &t.Width }), func(b []byte, o *Options) []byte { return o.Trim.Width.append(b) }},
+	{"upscale", "", func(d *draft, v string) verdict { return readWord(&d.Generate, v, upscaleWords) },
+		func(b []byte, o *Options) []byte { return spellWord(b, o.Generate, "generate") }},
+	{"wbreakpoints", "", readBreakpoints, spellBreakpoints},
+	{"wdesktop", "", func(d *draft, v string) verdict { return readPixels(&d.Desktop, v, "a positive number") },
+		func(b []byte, o *Options) []byte { return spellInt(b, o.Desktop) }},
+	{"width", "w", readWidth, spellWidth},
+	{"wmobile", "", func(d *draft, v string) verdict { return readPixels(&d.Mobile, v, "a positive number") },
+		func(b []byte, o *Options) []byte { return spellInt(b, o.Mobile) }},
+	{"zoom", "face-zoom", ranged(func(d *draft) *float64 { return &d.Zoom }, 1, "a number from 0 to 1"),
+		func(b []byte, o *Options) []byte { return spellFloat(b, o.Zoom) }},
+}
+
+// lookup finds the row of a long or short name; nil for an unknown one.
+func lookup(name string, aliases bool) *option {
+	for i := range grammar {
+		if row := &grammar[i]; row.name == name || aliases && name != "" && row.alias == name {
+			return row
+		}
+	}
+	return nil
+}
+
+// ParseOptions reads the comma-separated options of a URL. What cannot be used is
+// left out with a warning or, if it is wrong beyond that or strict, refused:
+// a *fault.Error of kind BadOptions (R-invalid).
+func ParseOptions(list string, strict bool) (Options, []Warning, error) {
+	var d draft
+	var warnings []Warning
+	known := false
+	for rest, more := list, true; more; {
+		var item string
+		item, rest, more = strings.Cut(rest, ",")
+		if item = strings.Trim(item, " "); item == "" {
+			continue
+		}
+		name, raw, ok := strings.Cut(item, "=")
+		if !ok {
+			return Options{}, nil, fault.New(fault.BadOptions, "Expected options such as width=400, received '%s'", clip(item))
+		}
+		row := lookup(strings.TrimSpace(name), true)
+		if row == nil {
+			if strict {
+				return Options{}, nil, fault.New(fault.BadOptions, "There is no option '%s' in a URL", clip(name))
+			}
+			warnings = append(warnings, Warning{Option: name, Text: "unknown option " + clip(name) + " was ignored"})
+			continue
+		}
+		known = true
+		warning, err := row.take(&d, raw, strict)
+		if err != nil {
+			return Options{}, nil, err
+		}
+		if warning != "" {
+			warnings = append(warnings, Warning{Option: row.name, Text: warning})
+		}
+	}
+	if !known {
+		return Options{}, nil, fault.New(fault.BadOptions, "Expected at least one known option, such as width=400")
+	}
+	return d.finish(), warnings, nil
+}
+
+// take reads one value into d and returns the warning it is due, if any.
+func (row *option) take(d *draft, raw string, strict bool) (string, error) {
+	value, ok := unescape(raw)
+	if !ok {
+		return "", fault.New(fault.BadOptions, "The value of %s has a %% that is not followed by two hexadecimal digits", row.name)
+	}
+	v := row.read(d, strings.Trim(value, " "))
+	switch {
+	case v.expected == "":
+		return v.warning, nil
+	case v.ignored && !strict:
+		return row.name + " was ignored: expected " + v.expected, nil
+	}
+	return "", fault.New(fault.BadOptions, "'%s' is not a supported value of %s. Use %s", clip(value), row.name, v.expected)
+}
+
+// finish merges what was kept apart and removes what has no effect.
+func (d *draft) finish() Options {
+	o := d.Options
+	for _, side := range []struct{ own, quad *Length }{
+		{&o.Trim.Top, &d.quad.Top}, {&o.Trim.Right, &d.quad.Right},
+		{&o.Trim.Bottom, &d.quad.Bottom}, {&o.Trim.Left, &d.quad.Left},
+	} {
+		if side.own.Unit == Unset {
+			*side.own = *side.quad
+		}
+		if side.own.N == 0 {
+			*side.own = Length{}
+		}
+	}
+	if d.quad.Border {
+		o.Trim.Border = true
+	}
+	if o.Trim.Border { // finds its own sides
+		o.Trim = Trim{Border: true, TrimBorder: o.Trim.TrimBorder}
+	}
+	if o.Trim.Width.Unit != Unset {
+		o.Trim.Right = Length{}
+	}
+	if o.Trim.Height.Unit != Unset {
+		o.Trim.Bottom = Length{}
+	}
+	if !o.AutoWidth {
+		o.Breakpoints, o.Mobile, o.Desktop = nil, 0, 0
+	}
+	if o.Mobile == defaultMobile {
+		o.Mobile = 0
+	}
+	if o.Desktop == defaultDesktop {
+		o.Desktop = 0
+	}
+	return o
+}
+
+// noEffect is the canonical spelling of options that change nothing: a URL must
+// have at least one option.
+const noEffect = "fit=scale-down"
+
+// String returns the canonical list: long names in alphabetical order, numbers
+// in their shortest form, and nothing that has no effect.
+func (o Options) String() string { return string(o.AppendString(nil)) }
+
+// AppendString appends String to b; it allocates only when b has no room.
+func (o *Options) AppendString(b []byte) []byte {
+	start := len(b)
+	for i := range grammar {
+		row := &grammar[i]
+		before := len(b)
+		if before > start {
+			b = append(b, ',')
+		}
+		b = append(append(b, row.name...), '=')
+		filled := len(b)
+		if b = row.spell(b, o); len(b) == filled {
+			b = b[:before]
+		}
+	}
+	if o.Border != (Border{}) { // JSON only: it shapes the key, and no URL can say it
+		b = o.Border.append(append(b, ",border="...))
+	}
+	if len(b) == start {
+		b = append(b, noEffect...)
+	}
+	return b
+}
+
+func (border Border) append(b []byte) []byte {
+	b = border.Color.append(b)
+	for _, side := range [...]int{border.Top, border.Right, border.Bottom, border.Left} {
+		b = strconv.AppendInt(append(b, ';'), int64(side), 10)
+	}
+	return b
+}
+
+func spellWord(b []byte, set bool, word string) []byte {
+	if !set {
+		return b
+	}
+	return append(b, word...)
+}
+
+func spellInt(b []byte, n int) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(b, int64(n), 10)
+}
+
+func spellFloat(b []byte, n float64) []byte {
+	if n == 0 {
+		return b
+	}
+	return appendFloat(b, n)
+}
+
+func appendFloat(b []byte, n float64) []byte { return strconv.AppendFloat(b, n, 'f', -1, 64) }
+
+// decimal reads [-] digits [. digits] of at most 32 characters, nothing else.
+func decimal(s string) (float64, bool) {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || digits == "." || len(s) > 32 || strings.Count(digits, ".") > 1 ||
+		strings.Trim(digits, "0123456789.") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsInf(n, 0) {
+		return 0, false
+	}
+	return n + 0, true // -0 is 0
+}

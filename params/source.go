@@ -1,0 +1,186 @@
+package params
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"github.com/fovea-images/fovea/internal/fault"
+)
+
+// parseSource reads what follows the options, query string included (R-source).
+func (s *Site) parseSource(text, zone string) (Source, error) {
+	text = strings.TrimLeft(text, "/")
+	if hasFoldPrefix(text, "http%3a") || hasFoldPrefix(text, "https%3a") {
+		decoded, ok := unescape(text)
+		if !ok {
+			return Source{}, fault.New(fault.BadSource, "The encoded source has a %% that is not followed by two hexadecimal digits")
+		}
+		text = decoded
+	}
+	text, _, _ = strings.Cut(text, "#")
+	if hasControl(text) {
+		return Source{}, fault.New(fault.BadSource, "The source has a control character")
+	}
+	scheme, rest, ok := cutScheme(text)
+	if !ok {
+		return pathSource(text)
+	}
+	if scheme != "http" && scheme != "https" {
+		return Source{}, fault.New(fault.BadSource, "Expected a source with http:// or https://, received %s:", clip(scheme))
+	}
+	return s.urlSource(scheme, strings.TrimLeft(rest, "/"), zone)
+}
+
+func hasFoldPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// cutScheme splits off a scheme (RFC 3986 section 3.1), lower case. A colon
+// later than the first segment is no scheme's.
+func cutScheme(s string) (scheme, rest string, ok bool) {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == ':' && i > 0:
+			return strings.ToLower(s[:i]), s[i+1:], true
+		case isAlnum(c) && (i > 0 || c > '9'), i > 0 && (c == '+' || c == '-' || c == '.'):
+		default:
+			return "", "", false
+		}
+	}
+	return "", "", false
+}
+
+func pathSource(text string) (Source, error) {
+	path, query, _ := strings.Cut(text, "?")
+	if path == "" {
+		return Source{}, fault.New(fault.BadSource, "The source is missing; expected options/path or options/https://host/path")
+	}
+	if err := checkPath("/"+path, true); err != nil {
+		return Source{}, err
+	}
+	return Source{Value: wire("/"+path, query)}, nil
+}
+
+func (s *Site) urlSource(scheme, rest, zone string) (Source, error) {
+	end := strings.IndexAny(rest, "/?\\")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, tail := rest[:end], rest[end:]
+	host, err := canonicalHost(authority, scheme)
+	if err != nil {
+		return Source{}, err
+	}
+	path, query, _ := strings.Cut(tail, "?")
+	if path == "" {
+		path = "/"
+	}
+	own := strings.EqualFold(host, zone)
+	if err := checkPath(path, own); err != nil {
+		return Source{}, err
+	}
+	source := Source{Absolute: true, Value: scheme + "://" + host + wire(path, query)}
+	if !own && !s.Origins.allow(host, path) {
+		return Source{}, fault.New(fault.NotAllowed, "The host %s is not on the list of allowed origins", clip(host))
+	}
+	return source, nil
+}
+
+// canonicalHost is authority in the one spelling that is compared and fetched:
+// lower case, A-labels, without a default port.
+func canonicalHost(authority, scheme string) (string, error) {
+	bad := func(why string) (string, error) {
+		return "", fault.New(fault.BadSource, "Expected a source host, received %s: %s", strconv.QuoteToASCII(clip(authority)), why)
+	}
+	if strings.ContainsRune(authority, '@') {
+		return "", fault.New(fault.BadSource, "A source must not carry a user name or password")
+	}
+	host, port := authority, ""
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
+		host, port = authority[:i], authority[i+1:]
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return bad("the port is not a number from 1 to 65535")
+		}
+		port = ":" + strconv.FormatUint(n, 10)
+	}
+	if port == ":80" && scheme == "http" || port == ":443" && scheme == "https" {
+		port = ""
+	}
+	host = strings.TrimSuffix(host, ".")
+	if host == "" {
+		return bad("it is empty")
+	}
+	if literal, ok := strings.CutPrefix(host, "["); ok {
+		if strings.Trim(literal, "0123456789abcdefABCDEF:.") != "]" {
+			return bad("it is no IPv6 address")
+		}
+		return strings.ToLower(host) + port, nil
+	}
+	name, ok := unescape(host)
+	if !ok {
+		return bad("an escape is broken")
+	}
+	if name = strings.ToLower(name); plainHost(name) {
+		return name + port, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil || !plainHost(ascii) {
+		return bad("it is no host name")
+	}
+	return ascii + port, nil
+}
+
+func plainHost(host string) bool {
+	for i := range len(host) {
+		if c := host[i]; !isAlnum(c) && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return host != "" && len(host) <= 253 && !strings.Contains(host, "..")
+}
+
+// checkPath refuses dot segments however they are spelt and, on the zone itself,
+// a transform of a transform.
+func checkPath(path string, own bool) error {
+	decoded, ok := unescape(path)
+	if !ok {
+		decoded = path // a lone % is the origin's business
+	}
+	decoded = strings.ReplaceAll(decoded, `\`, "/")
+	for segment := range strings.SplitSeq(decoded, "/") {
+		if segment == "." || segment == ".." {
+			return fault.New(fault.BadSource, "A source must not have '.' or '..' segments")
+		}
+	}
+	if hasControl(decoded) {
+		return fault.New(fault.BadSource, "The source has a control character")
+	}
+	if own && strings.HasPrefix("/"+strings.TrimLeft(decoded, "/"), transformPrefix) {
+		return fault.New(fault.Loop, "The source is itself the result of a transform")
+	}
+	return nil
+}
+
+// wire spells path and query as they go out: what may not stand in a URL is
+// escaped, and nothing else changes.
+func wire(path, query string) string {
+	const keep = "/!$&'()*+,;=:@%[]"
+	b := appendEscaped(make([]byte, 0, len(path)+len(query)+1), path, keep)
+	if query != "" {
+		b = appendEscaped(append(b, '?'), query, keep+"?")
+	}
+	return string(b)
+}
+
+// clip shortens what came from outside before it is quoted in a sentence.
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

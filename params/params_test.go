@@ -213,7 +213,7 @@ func TestParseAllocates(t *testing.T) {
 	}{
 		{"/cdn-cgi/imagedelivery/Vi7wi5KSItxGFsWRG2Us6Q/083eb7b2-5392-4565-b69e-aff66acddd00/public", 0},
 		{"/cdn-cgi/imagedelivery/Vi7wi5KSItxGFsWRG2Us6Q/shoes/red.jpg/width=800,height=600,fit=cover", 1},
-		{"/cdn-cgi/image/width=80,quality=75/uploads/avatar1.jpg", 5},
+		{"/cdn-cgi/image/width=80,quality=75/uploads/avatar1.jpg", 6},
 		{"/cdn-cgi/image/width=80,quality=75/https://b.com/uploads/avatar1.jpg", 6},
 	} {
 		got := testing.AllocsPerRun(100, func() {

@@ -22,16 +22,16 @@ var (
 		{"auto", FormatAuto}, {"avif", FormatAVIF}, {"webp", FormatWebP}, {"jpeg", FormatJPEG},
 		{"baseline-jpeg", FormatBaselineJPEG}, {"json", FormatJSON}, {"png", FormatPNG}, {"png-force", FormatPNGForce},
 	}
-	svgWord       = word[Format]{"svg", FormatSVG} // JSON only
-	metadataWords = []word[Metadata]{{"copyright", MetadataCopyright}, {"keep", MetadataKeep}, {"none", MetadataNone}}
-	rotateWords   = []word[int]{{"90", 90}, {"180", 180}, {"270", 270}, {"0", 0}, {"360", 0}}
-	fastWords     = []word[bool]{{"fast", true}}
-	segmentWords  = []word[bool]{{"foreground", true}}
-	upscaleWords  = []word[bool]{{"interpolate", false}, {"generate", true}}
-	onerrorWords  = []word[bool]{{"redirect", true}}
-	animWords     = []word[bool]{{"true", false}, {"false", true}}
-	qualityWords  = []word[int]{{"high", 90}, {"medium-high", 70}, {"medium-low", 50}, {"low", 35}} // R-quality
-	gravityWords  = []word[Gravity]{
+	formatSpellings = append([]word[Format]{{"svg", FormatSVG}}, formatWords...) // svg is JSON only
+	metadataWords   = []word[Metadata]{{"copyright", MetadataCopyright}, {"keep", MetadataKeep}, {"none", MetadataNone}}
+	rotateWords     = []word[int]{{"90", 90}, {"180", 180}, {"270", 270}, {"0", 0}, {"360", 0}}
+	fastWords       = []word[bool]{{"fast", true}}
+	segmentWords    = []word[bool]{{"foreground", true}}
+	upscaleWords    = []word[bool]{{"interpolate", false}, {"generate", true}}
+	onerrorWords    = []word[bool]{{"redirect", true}}
+	animWords       = []word[bool]{{"true", false}, {"false", true}}
+	qualityWords    = []word[int]{{"high", 90}, {"medium-high", 70}, {"medium-low", 50}, {"low", 35}} // R-quality
+	gravityWords    = []word[Gravity]{
 		{"auto", Gravity{Kind: GravityAuto}}, {"face", Gravity{Kind: GravityFace}},
 		{"left", Gravity{Kind: GravityPoint, X: 0, Y: 0.5}}, {"right", Gravity{Kind: GravityPoint, X: 1, Y: 0.5}},
 		{"top", Gravity{Kind: GravityPoint, X: 0.5, Y: 0}}, {"bottom", Gravity{Kind: GravityPoint, X: 0.5, Y: 1}},

@@ -1,0 +1,118 @@
+package cache
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// purges remembers when each tag was purged, so that an entry can be judged when
+// it is read instead of being hunted for: it is dead when one of its tags was
+// purged at or after its fill began. Reading takes no lock.
+type purges struct {
+	last  atomic.Int64 // newest stamp of all: an entry filled after it needs no look-up
+	table atomic.Pointer[purgeTable]
+
+	mu sync.Mutex // one writer
+}
+
+// purgeTable is immutable. Recent stamps have a small map of their own, so that
+// a purge copies that one and not the whole.
+type purgeTable struct {
+	recent, old map[string]int64
+	floor       int64 // every entry filled at or before it is dead
+}
+
+const (
+	maxRecent = 256
+	maxTags   = 16_384 // beyond it the oldest half becomes the floor
+)
+
+// dead reports whether something with these tags, begun at stamp, was purged since.
+func (p *purges) dead(stamp int64, tags []string) bool {
+	if stamp > p.last.Load() {
+		return false
+	}
+	table := p.table.Load()
+	if table == nil {
+		return false
+	}
+	if stamp <= table.floor {
+		return true
+	}
+	for _, tag := range tags {
+		if at, ok := table.recent[tag]; ok && stamp <= at {
+			return true
+		}
+		if at, ok := table.old[tag]; ok && stamp <= at {
+			return true
+		}
+	}
+	return false
+}
+
+// add notes that tags are purged at stamp. What no living entry can be older
+// than, maxLife ago, is forgotten.
+func (p *purges) add(stamp int64, maxLife time.Duration, tags []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.copy()
+	for _, tag := range tags {
+		next.recent[tag] = stamp
+	}
+	if len(next.recent) > maxRecent {
+		next.merge(stamp - int64(maxLife))
+	}
+	p.publish(next, stamp)
+}
+
+// all notes that everything is purged at stamp.
+func (p *purges) all(stamp int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.publish(&purgeTable{floor: stamp}, stamp)
+}
+
+func (p *purges) copy() *purgeTable {
+	next := &purgeTable{recent: map[string]int64{}}
+	if now := p.table.Load(); now != nil {
+		next.old, next.floor = now.old, now.floor
+		maps.Copy(next.recent, now.recent)
+	}
+	return next
+}
+
+// publish shows the table before the stamp that sends readers to it.
+func (p *purges) publish(next *purgeTable, stamp int64) {
+	p.table.Store(next)
+	p.last.Store(max(stamp, p.last.Load()))
+}
+
+func (t *purgeTable) merge(oldest int64) {
+	merged := make(map[string]int64, len(t.old)+len(t.recent))
+	keep := func(from map[string]int64) {
+		for tag, at := range from {
+			if at > oldest {
+				merged[tag] = max(at, merged[tag])
+			}
+		}
+	}
+	keep(t.old)
+	keep(t.recent)
+	for len(merged) > maxTags {
+		// Too many to remember: forgetting one must not bring entries back to
+		// life, so all that are as old die with it.
+		var sum int64
+		low := int64(1<<63 - 1)
+		for _, at := range merged {
+			low = min(low, at)
+		}
+		for _, at := range merged {
+			sum += (at - low) / int64(len(merged))
+		}
+		t.floor = max(t.floor, low+sum)
+		maps.DeleteFunc(merged, func(_ string, at int64) bool { return at <= t.floor })
+	}
+	t.old, t.recent = merged, map[string]int64{}
+}

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/fovea-images/fovea/engine/pixel"
+	"github.com/fovea-images/fovea/params"
+)
+
+// Info is what the header of a picture says. Sides are as stored, before
+// orientation.
+type Info struct {
+	Media       params.Media
+	Size        params.Size // an SVG's is its view box, rounded; zero when it has none
+	Orientation params.Orientation
+	Frames      int // ≥ 1
+	Alpha       bool
+	Bytes       int // length of the whole file
+	Progressive bool
+}
+
+// Animated reports whether there is more than one frame.
+func (i Info) Animated() bool { return i.Frames > 1 }
+
+// Codec reads and writes pictures of one media type. Its methods may be called
+// by many goroutines at once. What src holds is hostile; it is never changed and
+// never kept after the call.
+//
+// Errors are *fault.Error: Unsupported for a variety of the format that is not
+// read, DecodeFailed for a broken file, EncodeFailed, or the context's own error.
+// A panic is caught by Engine and costs one request only.
+type Codec interface {
+	Media() params.Media
+
+	// Probe reads the header alone, in memory that does not grow with the size of
+	// the picture. It does not judge limits: Engine does.
+	Probe(src []byte) (Info, error)
+
+	// Decode is only called for what Probe described and Engine's limits let pass.
+	// The caller owns the result; no byte of it is shared with src.
+	Decode(ctx context.Context, src []byte, want DecodeOptions) (*Picture, error)
+
+	// CanEncode tells a format that is only read: its Encode is never called.
+	CanEncode() bool
+
+	// Encode writes p, which it may use up. The colours of p are sRGB, never CMYK;
+	// the caller owns the result.
+	Encode(ctx context.Context, p *Picture, o EncodeOptions) ([]byte, error)
+}
+
+// DecodeOptions says how much of a picture is needed.
+type DecodeOptions struct {
+	// MinSize lets the decoder return a picture scaled down, in stored
+	// orientation, as long as both its sides stay at least twice these. The
+	// zero Size asks for all pixels.
+	MinSize params.Size
+	// FirstFrame leaves out the other frames of an animation.
+	FirstFrame bool
+}
+
+// Picture is a decoded picture: one frame or more. Its pixels may be changed by
+// whoever holds it.
+type Picture struct {
+	Frames []Frame // at least one, all of one size
+	Loop   int     // how often an animation plays; 0 = forever
+	ICC    []byte  // profile of the pixels; nil = sRGB
+	EXIF   []byte  // raw TIFF block; nil = none
+}
+
+// Frame is one full canvas of an animation, with disposal already applied.
+type Frame struct {
+	Image *pixel.Image
+	Delay time.Duration // until the next frame
+}
+
+// EncodeOptions tunes an encoder. What a format does not know is ignored.
+type EncodeOptions struct {
+	Quality  int    // 1..100; 0 = the format's default
+	Lossless bool   // WebP
+	Baseline bool   // JPEG: not progressive
+	Palette  bool   // PNG: at most 256 colours
+	Fast     bool   // least work, even if the file grows
+	EXIF     []byte // raw TIFF block to embed; JPEG only
+}

@@ -1,0 +1,76 @@
+// Package codec decodes and encodes pictures, one codec a media type.
+package codec
+
+import (
+	"fmt"
+	"image"
+	"image/draw"
+
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/pixel"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+)
+
+// Table returns every codec, ready for concurrent use.
+func Table() []engine.Codec {
+	return []engine.Codec{jpegCodec{}, pngCodec{}, gifCodec{}, webpCodec{}, avifCodec{}}
+}
+
+// Names says which library serves each format, for people.
+func Names() map[params.Media]string {
+	return map[params.Media]string{
+		params.JPEG: "jpegn (Go)", params.PNG: "image/png (Go)", params.GIF: "image/gif (Go)",
+		params.WebP: webpForm(), params.AVIF: avifForm(),
+	}
+}
+
+// broken says that a file of a known format cannot be read.
+func broken(media params.Media, format string, args ...any) error {
+	return fault.Wrap(fault.DecodeFailed, fmt.Errorf(format, args...), "The %v is broken or truncated", media)
+}
+
+func unsupported(media params.Media, what string) error {
+	return fault.New(fault.Unsupported, "The %v is of a kind that is not read: %s", media, what)
+}
+
+func encodeFailed(media params.Media, err error) error {
+	return fault.Wrap(fault.EncodeFailed, err, "The %v could not be written", media)
+}
+
+// still is a picture of one frame.
+func still(m *pixel.Image, icc, exif []byte) *engine.Picture {
+	return &engine.Picture{Frames: []engine.Frame{{Image: m}}, ICC: icc, EXIF: exif}
+}
+
+// fromImage takes what the libraries decode to.
+func fromImage(src image.Image) *pixel.Image {
+	switch src := src.(type) {
+	case *image.YCbCr:
+		return pixel.FromYCbCr(src)
+	case *image.Gray:
+		return pixel.FromGray(src)
+	case *image.NRGBA:
+		return pixel.FromNRGBA(src)
+	case *image.CMYK:
+		return fromCMYK(src)
+	}
+	bounds := src.Bounds()
+	straight := image.NewNRGBA(image.Rect(0, 0, bounds.Dx(), bounds.Dy()))
+	draw.Draw(straight, straight.Rect, src, bounds.Min, draw.Src)
+	return pixel.FromNRGBA(straight)
+}
+
+func fromCMYK(src *image.CMYK) *pixel.Image {
+	m := pixel.New(pixel.CMYK, src.Rect.Dx(), src.Rect.Dy())
+	for y := range m.H {
+		in := src.Pix[y*src.Stride:][:4*m.W]
+		for i := range m.Planes {
+			row := m.Planes[i].Row(y)
+			for x := range row {
+				row[x] = in[4*x+i]
+			}
+		}
+	}
+	return m
+}

@@ -1,0 +1,197 @@
+package codec
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"image"
+	"image/draw"
+	"image/gif"
+	"time"
+
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/pixel"
+	"github.com/fovea-images/fovea/params"
+)
+
+// gifCodec reads GIF frames as full canvases and writes them with a palette each.
+type gifCodec struct{}
+
+func (gifCodec) Media() params.Media { return params.GIF }
+func (gifCodec) CanEncode() bool     { return true }
+
+// Probe walks the blocks of the file without unpacking any (GIF89a).
+func (gifCodec) Probe(src []byte) (engine.Info, error) {
+	info := engine.Info{Media: params.GIF, Orientation: 1, Bytes: len(src)}
+	if len(src) < 13 {
+		return info, broken(params.GIF, "no screen")
+	}
+	info.Size = params.Size{W: int(binary.LittleEndian.Uint16(src[6:])), H: int(binary.LittleEndian.Uint16(src[8:]))}
+	at := 13 + colourTable(src[10])
+	for at < len(src) {
+		switch src[at] {
+		case 0x3b: // the end
+			at = len(src)
+			continue
+		case 0x21: // extension: label, then blocks
+			if at+4 < len(src) && src[at+1] == 0xf9 && src[at+3]&1 != 0 {
+				info.Alpha = true
+			}
+			at = skipBlocks(src, at+2)
+		case 0x2c: // a frame: position, size, flags, table, code size, then blocks
+			if at+10 > len(src) {
+				return info, broken(params.GIF, "frame at %d", at)
+			}
+			if info.Frames == 0 && (binary.LittleEndian.Uint16(src[at+5:]) < uint16(info.Size.W) ||
+				binary.LittleEndian.Uint16(src[at+7:]) < uint16(info.Size.H)) {
+				info.Alpha = true // the canvas shows beside it
+			}
+			info.Frames++
+			at = skipBlocks(src, at+10+colourTable(src[at+9])+1)
+		default:
+			return info, broken(params.GIF, "block %x at %d", src[at], at)
+		}
+	}
+	if info.Frames == 0 {
+		return info, broken(params.GIF, "no frame")
+	}
+	return info, nil
+}
+
+// colourTable is how many bytes of colours follow these flags.
+func colourTable(flags byte) int {
+	if flags&0x80 == 0 {
+		return 0
+	}
+	return 3 << (flags&7 + 1)
+}
+
+// skipBlocks returns the offset behind the data blocks at at.
+func skipBlocks(src []byte, at int) int {
+	for at < len(src) && src[at] != 0 {
+		at += 1 + int(src[at])
+	}
+	return at + 1
+}
+
+func (gifCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptions) (*engine.Picture, error) {
+	config, err := gif.DecodeConfig(bytes.NewReader(src))
+	if err != nil {
+		return nil, broken(params.GIF, "%w", err)
+	}
+	var all *gif.GIF
+	if want.FirstFrame {
+		first, err := gif.Decode(bytes.NewReader(src))
+		if err != nil {
+			return nil, broken(params.GIF, "%w", err)
+		}
+		paletted, ok := first.(*image.Paletted)
+		if !ok {
+			return nil, broken(params.GIF, "a frame without palette")
+		}
+		all = &gif.GIF{Image: []*image.Paletted{paletted}, Delay: []int{0}, Disposal: []byte{0}, LoopCount: -1}
+	} else if all, err = gif.DecodeAll(bytes.NewReader(src)); err != nil {
+		return nil, broken(params.GIF, "%w", err)
+	}
+	p := &engine.Picture{Loop: all.LoopCount + 1}
+	if all.LoopCount == 0 { // the file's way to say forever
+		p.Loop = 0
+	}
+	c := newCanvas(config.Width, config.Height)
+	for i, frame := range all.Image {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m := c.show(frame, frame.Rect, true, disposal(all.Disposal[i]))
+		p.Frames = append(p.Frames, engine.Frame{Image: m, Delay: time.Duration(all.Delay[i]) * 10 * time.Millisecond})
+	}
+	return p, nil
+}
+
+func disposal(method byte) after {
+	switch method {
+	case gif.DisposalBackground:
+		return clearArea
+	case gif.DisposalPrevious:
+		return restore
+	}
+	return leave
+}
+
+// after says what becomes of a frame's area before the next one.
+type after uint8
+
+const (
+	leave after = iota
+	clearArea
+	restore
+)
+
+// canvas paints the frames of an animation one over the other.
+type canvas struct {
+	pixels *image.NRGBA
+	before *image.NRGBA // for restore
+	dirty  image.Rectangle
+	then   after
+}
+
+func newCanvas(w, h int) *canvas { return &canvas{pixels: image.NewNRGBA(image.Rect(0, 0, w, h))} }
+
+// show paints frame into area, over what is there if blend, and returns a copy of
+// the whole canvas.
+func (c *canvas) show(frame image.Image, area image.Rectangle, blend bool, then after) *pixel.Image {
+	switch c.then {
+	case clearArea:
+		draw.Draw(c.pixels, c.dirty, image.Transparent, image.Point{}, draw.Src)
+	case restore:
+		copy(c.pixels.Pix, c.before.Pix)
+	}
+	if then == restore {
+		if c.before == nil {
+			c.before = image.NewNRGBA(c.pixels.Rect)
+		}
+		copy(c.before.Pix, c.pixels.Pix)
+	}
+	op := draw.Src
+	if blend {
+		op = draw.Over
+	}
+	draw.Draw(c.pixels, area, frame, frame.Bounds().Min, op)
+	c.dirty, c.then = area, then
+	return pixel.FromNRGBA(c.pixels)
+}
+
+func (gifCodec) Encode(ctx context.Context, p *engine.Picture, _ engine.EncodeOptions) ([]byte, error) {
+	all := &gif.GIF{LoopCount: p.Loop - 1}
+	switch p.Loop {
+	case 0:
+		all.LoopCount = 0
+	case 1:
+		all.LoopCount = -1
+	}
+	for _, frame := range p.Frames {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		pixels := frame.Image.NRGBA()
+		palette := newPalette(pixels, 256)
+		all.Image = append(all.Image, palette.paint(pixels, true))
+		all.Delay = append(all.Delay, int(frame.Delay/(10*time.Millisecond)))
+		dispose := byte(gif.DisposalNone)
+		if palette.hidden >= 0 { // else what was there before shows through
+			dispose = gif.DisposalBackground
+		}
+		all.Disposal = append(all.Disposal, dispose)
+	}
+	// Every frame covers the canvas, so the one before a transparent one must go.
+	for i := range all.Disposal[:len(all.Disposal)-1] {
+		if all.Disposal[i+1] == gif.DisposalBackground {
+			all.Disposal[i] = gif.DisposalBackground
+		}
+	}
+	var out bytes.Buffer
+	if err := gif.EncodeAll(&out, all); err != nil {
+		return nil, encodeFailed(params.GIF, err)
+	}
+	return out.Bytes(), nil
+}

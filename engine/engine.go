@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+)
+
+// Version changes whenever the same plan may give other bytes. It is part of
+// every ETag and cache key.
+const Version = "1"
+
+// Options configure an Engine.
+type Options struct {
+	Codecs       []Codec
+	Limits       Limits
+	Workers      int           // transforms at once; 0 = GOMAXPROCS
+	Queue        int           // transforms that may wait; 0 = 16 for each worker
+	QueueTimeout time.Duration // how long they wait; 0 = 5 s
+}
+
+// Engine makes pictures. It is safe for use by many goroutines.
+type Engine struct {
+	codecs  [params.JSON + 1]Codec // by media; nil = none
+	limits  Limits
+	workers *budget
+	decodes atomic.Int64
+	done    [params.JSON + 1]atomic.Int64
+}
+
+// New returns an Engine, or an error that names the option that is wrong.
+func New(o Options) (*Engine, error) {
+	if o.Workers < 0 || o.Queue < 0 || o.QueueTimeout < 0 {
+		return nil, errors.New("workers, queue and queue timeout must not be negative")
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Queue == 0 {
+		o.Queue = 16 * o.Workers
+	}
+	if o.QueueTimeout == 0 {
+		o.QueueTimeout = 5 * time.Second
+	}
+	e := &Engine{limits: o.Limits.withDefaults(), workers: newBudget(o.Workers, o.Queue, o.QueueTimeout)}
+	if !e.limits.valid() {
+		return nil, errors.New("limits must be positive, and a side at most 1048576")
+	}
+	for _, c := range o.Codecs {
+		m := c.Media()
+		if m == params.MediaUnknown || m >= params.JSON || m == params.SVG {
+			return nil, fmt.Errorf("there can be no codec for %s", m)
+		}
+		if e.codecs[m] != nil {
+			return nil, fmt.Errorf("there are two codecs for %s", m)
+		}
+		e.codecs[m] = c
+	}
+	return e, nil
+}
+
+// Probe says what src is, by content and header alone, and judges it by the
+// limits: the only way in for bytes from outside. Errors are *fault.Error:
+// SourceTooLong, Unsupported, DecodeFailed, TooLarge.
+func (e *Engine) Probe(src []byte) (Info, error) {
+	if err := e.limits.bytes(len(src)); err != nil {
+		return Info{}, err
+	}
+	media := Sniff(src)
+	if media == params.SVG {
+		size, err := probeSVG(src)
+		return Info{Media: media, Size: size, Orientation: 1, Frames: 1, Alpha: true, Bytes: len(src)}, err
+	}
+	codec := e.codecs[media]
+	if codec == nil {
+		return Info{}, fault.New(fault.Unsupported, "Expected an image of a supported format")
+	}
+	var info Info
+	err := guard(fault.DecodeFailed, func() (err error) {
+		info, err = codec.Probe(src)
+		return err
+	})
+	if err != nil {
+		return Info{}, err
+	}
+	info.Media, info.Bytes, info.Frames = media, len(src), max(info.Frames, 1)
+	if info.Orientation < 1 || info.Orientation > 8 {
+		info.Orientation = 1
+	}
+	return info, e.limits.judge(info)
+}
+
+// guard calls what may fail in ways of its own. A panic becomes a fault of the
+// given kind, and so does an error that is neither a fault nor a context's.
+func guard(kind fault.Kind, call func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fault.Wrap(kind, fmt.Errorf("panic: %v", r), "The image could not be read or written")
+		}
+	}()
+	if err = call(); err == nil {
+		return nil
+	}
+	if known := fault.Of(err); known.Kind != fault.Internal {
+		return known
+	}
+	return fault.Wrap(kind, err, "The image could not be read or written")
+}
+
+// Stats counts what an Engine does and did since it was made.
+type Stats struct {
+	Running, Queued int64
+	Shed            int64 // turned away for want of capacity
+	Decodes         int64 // source pictures decoded
+	Done            map[params.Media]int64
+}
+
+// Stats returns the counts; they are read one by one, not at one instant.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Running: int64(len(e.workers.slots)), Queued: e.workers.waiting.Load(),
+		Shed: e.workers.shed.Load(), Decodes: e.decodes.Load(), Done: map[params.Media]int64{},
+	}
+	for m := range e.done {
+		if n := e.done[m].Load(); n > 0 {
+			s.Done[params.Media(m)] = n
+		}
+	}
+	return s
+}
+
+// Transform makes plan's picture from src, which Probe described as info. It
+// waits for a worker if it must. It stops soon after ctx ends. src is not changed;
+// the result's Body may be src itself. Errors are *fault.Error.
+func (e *Engine) Transform(ctx context.Context, src []byte, info Info, plan Plan) (Result, error) {
+	start := time.Now()
+	if err := e.workers.enter(ctx); err != nil {
+		return Result{}, err
+	}
+	defer e.workers.leave()
+	w := &work{engine: e, src: src, info: info, plan: plan}
+	w.result.Queued = time.Since(start)
+	if err := guard(fault.Internal, func() error { return w.run(ctx) }); err != nil {
+		return Result{}, err
+	}
+	e.done[w.result.Media].Add(1)
+	return w.result, nil
+}

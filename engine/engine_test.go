@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fovea-images/fovea/engine/pixel"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+)
+
+// fake is a PNG codec of grey pictures without any bytes behind them.
+type fake struct {
+	info   Info
+	panics bool
+	drawn  *Picture
+}
+
+func (f *fake) Media() params.Media        { return params.PNG }
+func (f *fake) Probe([]byte) (Info, error) { return f.info, nil }
+func (f *fake) CanEncode() bool            { return true }
+func (f *fake) Decode(context.Context, []byte, DecodeOptions) (*Picture, error) {
+	if f.panics {
+		panic("broken")
+	}
+	return &Picture{Frames: []Frame{{Image: pixel.New(pixel.Gray, f.info.Size.W, f.info.Size.H)}}}, nil
+}
+func (f *fake) Encode(_ context.Context, p *Picture, _ EncodeOptions) ([]byte, error) {
+	f.drawn = p
+	return []byte("made"), nil
+}
+
+var png = []byte("\x89PNG\r\n\x1a\n")
+
+func TestProbeLimits(t *testing.T) {
+	tests := []struct {
+		name   string
+		w, h   int
+		frames int
+		want   fault.Kind
+		ok     bool
+	}{
+		{"a usual picture passes", 4000, 3000, 1, 0, true},
+		{"no pixels are broken", 0, 9, 1, fault.DecodeFailed, false},
+		{"a long side is too large", 12_001, 1, 1, fault.TooLarge, false},
+		{"huge numbers are too large", 1 << 40, 1 << 40, 1 << 40, fault.TooLarge, false},
+		{"101 MP are too large", 10_100, 10_000, 1, fault.TooLarge, false},
+		{"frames of 101 MP are too large", 1000, 1000, 101, fault.TooLarge, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			e, err := New(Options{Codecs: []Codec{&fake{info: Info{Size: params.Size{W: test.w, H: test.h}, Frames: test.frames}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = e.Probe(png)
+			if test.ok != (err == nil) || err != nil && !fault.Is(err, test.want) {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestTransform(t *testing.T) {
+	tests := []struct {
+		name    string
+		options params.Options
+		panics  bool
+		size    params.Size
+		kind    fault.Kind
+	}{
+		{"covers the box", params.Options{Width: 20, Height: 20, Fit: params.Cover}, false, params.Size{W: 20, H: 20}, 0},
+		{"pads to the box", params.Options{Width: 20, Height: 20, Fit: params.Pad}, false, params.Size{W: 20, H: 20}, 0},
+		{"turns before it scales", params.Options{Width: 20, Rotate: 90}, false, params.Size{W: 20, H: 27}, 0},
+		{"refuses to segment", params.Options{Segment: true}, false, params.Size{}, fault.BadOptions},
+		{"survives a panic", params.Options{Width: 20}, true, params.Size{}, fault.DecodeFailed},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			codec := &fake{info: Info{Size: params.Size{W: 40, H: 30}, Frames: 1}, panics: test.panics}
+			e, err := New(Options{Codecs: []Codec{codec}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := e.Probe(png)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := e.Transform(t.Context(), png, info, Plan{Options: test.options, Media: params.PNG})
+			if test.kind != 0 {
+				if !fault.Is(err, test.kind) {
+					t.Fatalf("got %v, want %v", err, test.kind)
+				}
+				return
+			}
+			if err != nil || got.Size != test.size || e.Stats().Decodes != 1 {
+				t.Fatalf("got %v, %v after %d decodes", got.Size, err, e.Stats().Decodes)
+			}
+		})
+	}
+}
+
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1, 1, time.Second)
+		if err := b.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		late := make(chan error)
+		go func() { late <- b.enter(t.Context()) }()
+		synctest.Wait()
+		if err := b.enter(t.Context()); !fault.Is(err, fault.Overloaded) {
+			t.Fatalf("beyond the queue: %v", err)
+		}
+		if err := <-late; !fault.Is(err, fault.Overloaded) {
+			t.Fatalf("beyond the deadline: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { late <- b.enter(ctx) }()
+		synctest.Wait()
+		cancel()
+		if err := <-late; !fault.Is(err, fault.Canceled) {
+			t.Fatalf("cancelled: %v", err)
+		}
+		go func() { late <- b.enter(t.Context()) }()
+		synctest.Wait()
+		b.leave()
+		if err := <-late; err != nil {
+			t.Fatalf("after a leave: %v", err)
+		}
+	})
+}

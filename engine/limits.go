@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+)
+
+// Limits bound what is taken in, judged by the header before any decode
+// (contract 5). Zero fields take the default. What may go out is bounded by params.
+type Limits struct {
+	SourceBytes   int64 // default 100 MB
+	Side          int   // pixels; default 12,000
+	Pixels        int64 // of one frame; default 100 MP
+	AnimationWork int64 // pixels of all frames together that are transformed; default 50 MP
+	AnimationMax  int64 // pixels of all frames together that are delivered; default 100 MP
+	Frames        int   // default 5,000
+}
+
+// withDefaults returns l with its zero fields filled in.
+func (l Limits) withDefaults() Limits {
+	fill := func(n *int64, value int64) {
+		if *n == 0 {
+			*n = value
+		}
+	}
+	fill(&l.SourceBytes, 100_000_000)
+	fill(&l.Pixels, 100_000_000)
+	fill(&l.AnimationWork, 50_000_000)
+	fill(&l.AnimationMax, 100_000_000)
+	if l.Side == 0 {
+		l.Side = 12_000
+	}
+	if l.Frames == 0 {
+		l.Frames = 5_000
+	}
+	return l
+}
+
+// valid reports whether no limit is negative; sides must leave products within 63 bits.
+func (l Limits) valid() bool {
+	return l.SourceBytes > 0 && l.Side > 0 && l.Side <= 1<<20 && l.Pixels > 0 &&
+		l.AnimationWork > 0 && l.AnimationMax > 0 && l.Frames > 0
+}
+
+// bytes judges the length of a source.
+func (l Limits) bytes(n int) error {
+	if int64(n) > l.SourceBytes {
+		return fault.New(fault.SourceTooLong, "Expected at most %d bytes, received %d", l.SourceBytes, n)
+	}
+	return nil
+}
+
+// judge judges what a header says. The order of its checks keeps the products
+// within 63 bits.
+func (l Limits) judge(i Info) error {
+	w, h := i.Size.W, i.Size.H
+	switch {
+	case w <= 0 || h <= 0 || i.Frames < 1:
+		return fault.New(fault.DecodeFailed, "Expected a picture with pixels, received one of %d×%d", w, h)
+	case w > l.Side || h > l.Side:
+		return fault.New(fault.TooLarge, "Expected at most %d pixels a side, received %d×%d", l.Side, w, h)
+	case area(i.Size) > l.Pixels:
+		return fault.New(fault.TooLarge, "Expected at most %d pixels, received %d×%d", l.Pixels, w, h)
+	case i.Frames > l.Frames:
+		return fault.New(fault.TooLarge, "Expected at most %d frames, received %d", l.Frames, i.Frames)
+	case i.Animated() && area(i.Size)*int64(i.Frames) > l.AnimationMax:
+		return fault.New(fault.TooLarge, "Expected at most %d pixels in all frames, received %d frames of %d×%d",
+			l.AnimationMax, i.Frames, w, h)
+	}
+	return nil
+}
+
+// tooMuchWork reports whether an animation is too large to transform (R-anim).
+func (l Limits) tooMuchWork(i Info) bool {
+	return i.Animated() && area(i.Size)*int64(i.Frames) > l.AnimationWork
+}
+
+func area(s params.Size) int64 { return int64(s.W) * int64(s.H) }

@@ -1,0 +1,251 @@
+package store
+
+import (
+	"context"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fovea-images/fovea/internal/fault"
+)
+
+// Catalog remembers what Names said, so that a request that hits the cache asks
+// no database. It is safe for concurrent use; a look-up that it remembers neither
+// allocates nor takes a lock that all requests share.
+//
+// A change in this process is seen at once, by Forget; one by another process
+// within Remember. What it returns is shared: read only.
+type Catalog struct {
+	names Names
+	CatalogOptions
+
+	world   atomic.Pointer[world]
+	age     atomic.Int64 // grows with every Forget of an account or variant
+	reading sync.Mutex   // one reads the world, the others wait
+	shards  [catalogShards]catalogShard
+	seed    maphash.Seed
+}
+
+// CatalogOptions tune a Catalog. Zero fields take the defaults named.
+type CatalogOptions struct {
+	Remember time.Duration    // how long what is there is remembered; 10 s
+	Missing  time.Duration    // how long what is not there is; 1 s
+	Images   int              // how many images are remembered; 100,000
+	Now      func() time.Time // time.Now
+}
+
+const catalogShards = 64
+
+// world is every account and variant: few, and every request needs one.
+type world struct {
+	accounts map[string]*accountView
+	age      int64
+	read     time.Time
+}
+
+type accountView struct {
+	Account
+	variants map[string]*Variant
+}
+
+type catalogShard struct {
+	mu     sync.RWMutex
+	images map[imageKey]*imageSlot
+}
+
+type imageKey struct{ account, id string }
+
+// imageSlot is one look-up. done closes when image and err are set.
+type imageSlot struct {
+	done  chan struct{}
+	image *Image
+	err   error
+	until time.Time
+}
+
+// NewCatalog returns an empty Catalog over names.
+func NewCatalog(names Names, o CatalogOptions) *Catalog {
+	if o.Remember == 0 {
+		o.Remember = 10 * time.Second
+	}
+	if o.Missing == 0 {
+		o.Missing = time.Second
+	}
+	if o.Images == 0 {
+		o.Images = 100_000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Catalog{names: names, CatalogOptions: o, seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		c.shards[i].images = map[imageKey]*imageSlot{}
+	}
+	return c
+}
+
+// Account returns the account with this hash, or a *fault.Error of kind WrongAccount.
+func (c *Catalog) Account(ctx context.Context, hash string) (*Account, error) {
+	view, err := c.account(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return &view.Account, nil
+}
+
+// Variant returns a variant of the account, or a *fault.Error of kind
+// WrongAccount or NoVariant.
+func (c *Catalog) Variant(ctx context.Context, hash, name string) (*Variant, error) {
+	view, err := c.account(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	if v := view.variants[name]; v != nil {
+		return v, nil
+	}
+	return nil, fault.New(fault.NoVariant, "This account doesn't have variant with this name")
+}
+
+func (c *Catalog) account(ctx context.Context, hash string) (*accountView, error) {
+	w, err := c.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if view := w.accounts[hash]; view != nil {
+		return view, nil
+	}
+	return nil, fault.New(fault.WrongAccount, "There is no account with this hash")
+}
+
+func (c *Catalog) fresh(w *world) bool {
+	return w != nil && w.age == c.age.Load() && c.Now().Sub(w.read) < c.Remember
+}
+
+// current returns the world, read again if it is too old or was changed.
+func (c *Catalog) current(ctx context.Context) (*world, error) {
+	if w := c.world.Load(); c.fresh(w) {
+		return w, nil
+	}
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if w := c.world.Load(); c.fresh(w) {
+		return w, nil
+	}
+	// The age before reading: a Forget meanwhile makes what is read too old.
+	w := &world{accounts: map[string]*accountView{}, age: c.age.Load(), read: c.Now()}
+	accounts, err := c.names.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		view := &accountView{Account: a, variants: map[string]*Variant{}}
+		variants, err := c.names.Variants(ctx, a.Hash)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range variants {
+			view.variants[v.Name] = &v
+		}
+		w.accounts[a.Hash] = view
+	}
+	c.world.Store(w)
+	return w, nil
+}
+
+func (c *Catalog) shard(key imageKey) *catalogShard {
+	return &c.shards[(maphash.String(c.seed, key.account)^maphash.String(c.seed, key.id))%catalogShards]
+}
+
+// Image returns an image that has bytes, or a *fault.Error of kind NotFound.
+func (c *Catalog) Image(ctx context.Context, account, id string) (*Image, error) {
+	key := imageKey{account, id}
+	s := c.shard(key)
+	s.mu.RLock()
+	slot := s.images[key]
+	s.mu.RUnlock()
+	if slot == nil || c.expired(slot) {
+		return c.look(ctx, s, key)
+	}
+	return slot.wait(ctx)
+}
+
+// expired reports whether slot has landed and is too old.
+func (c *Catalog) expired(slot *imageSlot) bool {
+	select {
+	case <-slot.done:
+		return !c.Now().Before(slot.until)
+	default:
+		return false
+	}
+}
+
+func (slot *imageSlot) wait(ctx context.Context) (*Image, error) {
+	select {
+	case <-slot.done:
+		return slot.image, slot.err
+	case <-ctx.Done():
+		return nil, fault.Of(ctx.Err())
+	}
+}
+
+// look reads key, once for all who ask meanwhile.
+func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*Image, error) {
+	s.mu.Lock()
+	if slot := s.images[key]; slot != nil && !c.expired(slot) {
+		s.mu.Unlock()
+		return slot.wait(ctx)
+	}
+	// The key's strings belong to a request: a remembered one must not keep the
+	// whole of it alive.
+	key = imageKey{strings.Clone(key.account), strings.Clone(key.id)}
+	slot := &imageSlot{done: make(chan struct{})}
+	for other := range s.images { // any one makes room: all are cheap to read again
+		if len(s.images) < c.Images/catalogShards+1 {
+			break
+		}
+		delete(s.images, other)
+	}
+	s.images[key] = slot
+	s.mu.Unlock()
+
+	// Others wait for this, so it does not end with its first caller.
+	ctx = context.WithoutCancel(ctx)
+	image, err := c.names.Image(ctx, key.account, key.id)
+	keep := c.Remember
+	switch {
+	case err == nil && image.Draft:
+		slot.err = fault.New(fault.NotFound, "There is no image with this id")
+		keep = c.Missing
+	case err == nil:
+		slot.image = &image
+	default:
+		slot.err = err
+		if keep = c.Missing; !fault.Is(err, fault.NotFound) {
+			keep = 0
+		}
+	}
+	slot.until = c.Now().Add(keep)
+	close(slot.done)
+	return slot.image, slot.err
+}
+
+// Forget drops what has one of these tags. A look-up that began before it never
+// answers one that began after it.
+func (c *Catalog) Forget(tags ...string) {
+	for _, tag := range tags {
+		kind, name, _ := strings.Cut(tag, ":")
+		switch kind {
+		case "account", "variant":
+			c.age.Add(1)
+		case "image":
+			account, id, _ := strings.Cut(name, "/")
+			key := imageKey{account, id}
+			s := c.shard(key)
+			s.mu.Lock()
+			delete(s.images, key)
+			s.mu.Unlock()
+		}
+	}
+}

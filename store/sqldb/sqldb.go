@@ -1,0 +1,159 @@
+// Package sqldb keeps names in SQLite.
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/fovea-images/fovea/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// DB is a store.Names in one SQLite file. Readers do not wait for the writer
+// (WAL); writers wait for each other, up to busyTimeout.
+type DB struct {
+	read, write *sql.DB
+}
+
+const busyTimeout = "10000" // milliseconds
+
+// Open opens the database in file, makes it if it is not there, and brings its
+// tables up to date. Several processes may have it open.
+func Open(ctx context.Context, file string) (*DB, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	// SQLite would make the file readable for everybody.
+	created, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := created.Close(); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	query := url.Values{"_pragma": {
+		"busy_timeout(" + busyTimeout + ")", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	}}
+	query.Set("_txlock", "immediate") // a transaction that will write locks at once, or two could deadlock
+	source := "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + "?" + query.Encode()
+	db := &DB{}
+	if db.write, err = sql.Open("sqlite", source); err != nil {
+		return nil, fmt.Errorf("database %s: %w", file, err)
+	}
+	db.write.SetMaxOpenConns(1)
+	if err := patiently(ctx, db.migrate); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.write.Close())
+	}
+	if db.read, err = sql.Open("sqlite", source); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.write.Close())
+	}
+	db.read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+	db.read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+	return db, nil
+}
+
+// patiently calls do again while another starter holds the file: the change to
+// WAL needs it alone, and SQLite does not wait for that by itself.
+func patiently(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		err := do(ctx)
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Close implements store.Names.
+func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
+
+// migrate runs the migrations that the file has not seen, in one transaction
+// that two starters cannot both be in.
+func (db *DB) migrate(ctx context.Context) error {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	sort.Strings(files)
+	return db.change(ctx, func(tx *sql.Tx) error {
+		var done int
+		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&done); err != nil {
+			return err
+		}
+		if done > len(files) {
+			return fmt.Errorf("it is of version %d, made by a newer program; this one knows %d", done, len(files))
+		}
+		for _, file := range files[done:] {
+			text, err := migrations.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+		}
+		_, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(len(files)))
+		return err
+	})
+}
+
+// change runs do in a transaction that is committed if do succeeds.
+func (db *DB) change(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// taken turns the breach of a unique key into store.ErrExists.
+func taken(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE) {
+		return store.ErrExists
+	}
+	return err
+}
+
+// columns joins names for a statement.
+func columns(names []string) string { return strings.Join(names, ", ") }
+
+// marks is as many question marks.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }

@@ -1,0 +1,317 @@
+// Package storetest is the conformance suite of store.Names and store.Blobs.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/store"
+)
+
+// Names runs the suite; open returns an empty keeper.
+func Names(t *testing.T, open func(t *testing.T) store.Names) {
+	account := store.NewAccount("")
+	image := store.Image{
+		Account: account.Hash, ID: "shoes/röd 1%.jpg", Filename: "röd.jpg", Creator: "me", Meta: []byte(`{"a":[1,2]}`),
+		Uploaded: time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC), RequireSigned: true, Blob: store.BlobRef(fmt.Sprintf("%064d", 7)),
+		Media: params.WebP, Size: params.Size{W: 4032, H: 3024}, Orientation: 6, Frames: 24, Alpha: true, Bytes: 1 << 40,
+	}
+	begin := func(t *testing.T) store.Names {
+		names := open(t)
+		if err := names.AddAccount(t.Context(), account); err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	t.Run("an account begins with its public variant", func(t *testing.T) {
+		names := begin(t)
+		got, err := names.Account(t.Context(), account.Hash)
+		if err != nil || got != account {
+			t.Errorf("%+v, %v", got, err)
+		}
+		variants, err := names.Variants(t.Context(), account.Hash)
+		if diff := cmp.Diff([]store.Variant{store.Public()}, variants); diff != "" || err != nil {
+			t.Errorf("%v (-want +got)\n%s", err, diff)
+		}
+		if err := names.AddAccount(t.Context(), account); !errors.Is(err, store.ErrExists) {
+			t.Errorf("again: %v", err)
+		}
+	})
+	t.Run("account settings are kept", func(t *testing.T) {
+		names := begin(t)
+		want := account
+		want.Flexible, want.BrowserTTL = true, time.Hour
+		if err := names.SetAccount(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := names.Accounts(t.Context()); err != nil || !cmp.Equal(all, []store.Account{want}) {
+			t.Errorf("%+v, %v", all, err)
+		}
+		want.Hash = "unknown"
+		if err := names.SetAccount(t.Context(), want); !fault.Is(err, fault.WrongAccount) {
+			t.Errorf("of an unknown account: %v", err)
+		}
+	})
+	t.Run("an image comes back whole, with a version", func(t *testing.T) {
+		names := begin(t)
+		added, err := names.AddImage(t.Context(), image, false)
+		if err != nil || added.Version <= 0 {
+			t.Fatalf("%+v, %v", added, err)
+		}
+		want := image
+		want.Version = added.Version
+		got, err := names.Image(t.Context(), image.Account, image.ID)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got)\n%s", err, diff)
+		}
+	})
+	t.Run("a taken id is refused or replaced, and versions only grow", func(t *testing.T) {
+		names := begin(t)
+		first, err := names.AddImage(t.Context(), image, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := names.AddImage(t.Context(), image, false); !errors.Is(err, store.ErrExists) {
+			t.Errorf("again: %v", err)
+		}
+		second, err := names.AddImage(t.Context(), image, true)
+		if err != nil || second.Version <= first.Version {
+			t.Errorf("replaced: %d after %d, %v", second.Version, first.Version, err)
+		}
+		removed, err := names.RemoveImage(t.Context(), image.Account, image.ID)
+		if err != nil || removed.Version != second.Version {
+			t.Errorf("removed %+v, %v", removed, err)
+		}
+		third, err := names.AddImage(t.Context(), image, false)
+		if err != nil || third.Version <= second.Version {
+			t.Errorf("added again: %d after %d, %v", third.Version, second.Version, err)
+		}
+	})
+	t.Run("what is not there is a fault of its kind", func(t *testing.T) {
+		names := begin(t)
+		ctx := t.Context()
+		stranger := image
+		stranger.Account = "nobody"
+		_, imageErr := names.Image(ctx, account.Hash, "x")
+		_, removeErr := names.RemoveImage(ctx, account.Hash, "x")
+		_, accountErr := names.Account(ctx, "nobody")
+		_, addErr := names.AddImage(ctx, stranger, false)
+		for _, tt := range []struct {
+			err  error
+			kind fault.Kind
+		}{
+			{imageErr, fault.NotFound}, {removeErr, fault.NotFound}, {accountErr, fault.WrongAccount}, {addErr, fault.WrongAccount},
+			{names.RemoveVariant(ctx, account.Hash, "x"), fault.NoVariant}, {names.SetVariant(ctx, "nobody", store.Variant{Name: "x"}), fault.WrongAccount},
+		} {
+			if !fault.Is(tt.err, tt.kind) {
+				t.Errorf("%v, want kind %v", tt.err, tt.kind)
+			}
+		}
+	})
+	t.Run("images are listed in pages", func(t *testing.T) { pages(t, begin(t), image) })
+	t.Run("variants are added, changed and removed", func(t *testing.T) { variants(t, begin(t), account.Hash) })
+	t.Run("bytes know whether they are used", func(t *testing.T) {
+		names := begin(t)
+		for _, want := range []bool{false, true} {
+			if used, err := names.BlobUsed(t.Context(), image.Blob); err != nil || used != want {
+				t.Errorf("used %v, %v; want %v", used, err, want)
+			}
+			if !want {
+				if _, err := names.AddImage(t.Context(), image, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+	t.Run("many write at once", func(t *testing.T) { crowd(t, begin(t), image) })
+	t.Run("an ended context ends the call", func(t *testing.T) {
+		names := begin(t)
+		ctx, end := context.WithCancel(t.Context())
+		end()
+		if _, err := names.AddImage(ctx, image, false); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func pages(t *testing.T, names store.Names, image store.Image) {
+	var want, got []string
+	for i := range 25 {
+		image.ID = fmt.Sprintf("i%02d", i)
+		want = append(want, image.ID)
+		if _, err := names.AddImage(t.Context(), image, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for after := ""; ; {
+		page, err := names.Images(t.Context(), image.Account, after, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, i := range page {
+			got = append(got, i.ID)
+		}
+		after = got[len(got)-1]
+		if _, err := names.RemoveImage(t.Context(), image.Account, got[0]); err != nil && len(got) == 10 {
+			t.Fatal(err)
+		}
+	}
+	if !cmp.Equal(want, got) {
+		t.Errorf("listed %v", got)
+	}
+	if n, err := names.CountImages(t.Context(), image.Account); err != nil || n != 24 {
+		t.Errorf("%d images, %v", n, err)
+	}
+}
+
+func variants(t *testing.T, names store.Names, account string) {
+	factor := 0.0
+	want := store.Variant{
+		Name: "hero", NeverRequireSigned: true, BrowserTTL: time.Hour,
+		Options: params.Options{Width: 100, Fit: params.Cover, Gravity: params.Gravity{Kind: params.GravityPoint, X: 0.25}, Saturation: &factor,
+			Trim: params.Trim{Border: true}, Border: params.Border{Top: 3}},
+	}
+	for _, width := range []int{50, 100} {
+		v := want
+		v.Options.Width = width
+		if err := names.SetVariant(t.Context(), account, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := names.Variants(t.Context(), account)
+	if diff := cmp.Diff([]store.Variant{want, store.Public()}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if err := names.RemoveVariant(t.Context(), account, "hero"); err != nil {
+		t.Error(err)
+	}
+	if got, err := names.Variants(t.Context(), account); err != nil || len(got) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func crowd(t *testing.T, names store.Names, image store.Image) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	versions := map[int64]bool{}
+	for w := range 4 {
+		all.Go(func() {
+			for i := range 20 {
+				mine := image
+				mine.ID = fmt.Sprint(w, "-", i)
+				added, err := names.AddImage(t.Context(), mine, false)
+				if err == nil {
+					_, err = names.Image(t.Context(), mine.Account, mine.ID)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				versions[added.Version] = true
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	if len(versions) != 80 {
+		t.Errorf("%d versions", len(versions))
+	}
+}
+
+// Blobs runs the suite; open returns an empty keeper.
+func Blobs(t *testing.T, open func(t *testing.T) store.Blobs) {
+	body := []byte("\x00\xff bytes \r\n")
+	sum := sha256.Sum256(body)
+	name := store.BlobRef(hex.EncodeToString(sum[:]))
+	read := func(t *testing.T, blobs store.Blobs) []byte {
+		t.Helper()
+		r, n, err := blobs.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil || int64(len(got)) != n {
+			t.Fatalf("%d of %d bytes, %v", len(got), n, err)
+		}
+		return got
+	}
+	t.Run("bytes come back under their hash, put twice or at once", func(t *testing.T) {
+		blobs := open(t)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if ref, n, err := blobs.Put(t.Context(), bytes.NewReader(body)); err != nil || ref != name || n != int64(len(body)) {
+					t.Errorf("%v %d %v", ref, n, err)
+				}
+			})
+		}
+		all.Wait()
+		if got := read(t, blobs); !bytes.Equal(got, body) {
+			t.Errorf("%q", got)
+		}
+		count := 0
+		if err := blobs.List(t.Context(), func(ref store.BlobRef, put time.Time) error {
+			if count++; ref != name || time.Since(put) > time.Hour {
+				t.Errorf("listed %v of %v", ref, put)
+			}
+			return nil
+		}); err != nil || count != 1 {
+			t.Errorf("%d listed, %v", count, err)
+		}
+	})
+	t.Run("what is deleted is not there, twice over", func(t *testing.T) {
+		blobs := open(t)
+		if _, _, err := blobs.Put(t.Context(), bytes.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := blobs.Delete(t.Context(), name); err != nil {
+				t.Error(err)
+			}
+			if _, _, err := blobs.Open(t.Context(), name); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+	t.Run("a Put that fails leaves nothing", func(t *testing.T) {
+		blobs := open(t)
+		torn := errors.New("torn")
+		if _, _, err := blobs.Put(t.Context(), io.MultiReader(bytes.NewReader(body), failing{torn})); !errors.Is(err, torn) {
+			t.Errorf("%v", err)
+		}
+		if _, _, err := blobs.Open(t.Context(), name); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("what is no name is refused", func(t *testing.T) {
+		blobs := open(t)
+		for _, ref := range []store.BlobRef{"", "../../etc/passwd", name[:63], store.BlobRef(bytes.ToUpper([]byte(name)))} {
+			if _, _, err := blobs.Open(t.Context(), ref); err == nil {
+				t.Errorf("%q was opened", ref)
+			}
+			if err := blobs.Delete(t.Context(), ref); err == nil {
+				t.Errorf("%q was deleted", ref)
+			}
+		}
+	})
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

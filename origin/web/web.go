@@ -1,0 +1,270 @@
+// Package web fetches an allowed URL and never a private address.
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/origin"
+	"github.com/fovea-images/fovea/params"
+)
+
+// Options are what an Origin is made from. Zero fields take the defaults named.
+type Options struct {
+	Site         *url.URL       // base of the zone's own paths; nil: they are NotFound
+	AllowPrivate []netip.Prefix // networks that may be fetched although they are not public
+	MaxBytes     int64          // largest body; 100 MB
+	Timeout      time.Duration  // for a whole fetch, redirects included; 20 s
+	Connect      time.Duration  // for a connection, and again for TLS; 5 s
+	Header       time.Duration  // from the request to the answer's header; 10 s
+	PerHost      int            // connections to one host; 32
+	Version      string         // told in User-Agent and Via
+	RootCAs      *tls.Config    // nil: the system's; tests bring their own
+}
+
+// Origin is an origin.Origin of remote sources.
+type Origin struct {
+	Options
+	client *http.Client
+}
+
+const maxRedirects = 5 // R-origins
+
+// New checks o and returns an Origin.
+func New(o Options) (*Origin, error) {
+	if o.Site != nil && (o.Site.Scheme != "http" && o.Site.Scheme != "https" || o.Site.Host == "" || o.Site.User != nil || o.Site.RawQuery != "") {
+		return nil, fmt.Errorf("site: expected a URL such as https://www.example.com, received %q", o.Site.Redacted())
+	}
+	if o.MaxBytes < 0 || o.Timeout < 0 {
+		return nil, errors.New("max_bytes, timeout: expected numbers above 0")
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&o.Timeout, 20 * time.Second}, {&o.Connect, 5 * time.Second}, {&o.Header, 10 * time.Second}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 100_000_000
+	}
+	if o.PerHost == 0 {
+		o.PerHost = 32
+	}
+	w := &Origin{Options: o}
+	dialer := &net.Dialer{Timeout: o.Connect, KeepAlive: 30 * time.Second, Control: w.guard}
+	w.client = &http.Client{
+		CheckRedirect: w.redirect,
+		Transport: &http.Transport{
+			Proxy:                  nil, // one would resolve names where the guard cannot see
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        o.RootCAs,
+			TLSHandshakeTimeout:    o.Connect,
+			ResponseHeaderTimeout:  o.Header,
+			MaxResponseHeaderBytes: 64 << 10,
+			MaxConnsPerHost:        o.PerHost,
+			MaxIdleConns:           256,
+			MaxIdleConnsPerHost:    o.PerHost,
+			IdleConnTimeout:        90 * time.Second,
+			DisableCompression:     true, // pictures do not shrink, bombs grow
+			ForceAttemptHTTP2:      true,
+		},
+	}
+	return w, nil
+}
+
+var (
+	errRedirects   = errors.New("too many redirects")
+	errBadRedirect = errors.New("redirect to no http or https URL")
+)
+
+func (o *Origin) redirect(request *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return errRedirects
+	}
+	if u := request.URL; u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return errBadRedirect
+	}
+	request.Header.Del("Referer") // it would tell one host what is asked of another
+	return nil
+}
+
+// URL returns the absolute URL of a remote source.
+func (o *Origin) URL(s params.Source) (string, error) {
+	if s.Absolute {
+		return s.Value, nil
+	}
+	if o.Site == nil {
+		return "", &fault.Error{
+			Kind: fault.NotFound, Public: "There is no website behind this server that could have the source",
+			Hint: "name it: origins.site: https://www.example.com",
+		}
+	}
+	return strings.TrimSuffix(o.Site.String(), "/") + s.Value, nil
+}
+
+// Fetch implements origin.Origin. Nothing of the visitor goes out: no cookies, no
+// authorisation, no address (contract 1.2).
+func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, error) {
+	address, err := o.URL(t.Source)
+	if err != nil {
+		return origin.Source{}, err
+	}
+	return o.Get(ctx, address)
+}
+
+// Get fetches an absolute URL.
+func (o *Origin) Get(ctx context.Context, address string) (origin.Source, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return origin.Source{}, fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
+	}
+	request.Header.Set("User-Agent", "Fovea/"+o.Version)
+	request.Header.Set("Accept", "image/*")
+	request.Header.Set("Via", "1.1 fovea (image-resizing)")
+	response, err := o.client.Do(request)
+	if err != nil {
+		return origin.Source{}, failure(err, fault.ConnectTimeout)
+	}
+	source, err := o.read(response)
+	return source, errors.Join(err, closing(response.Body, err))
+}
+
+// closing closes body; an error of that matters only if all went well before.
+func closing(body io.Closer, before error) error {
+	if err := body.Close(); err != nil && before == nil {
+		return failure(err, fault.DownloadTimeout)
+	}
+	return nil
+}
+
+// failure says which kind of fault a client's error is. timeout is the kind of a
+// time limit in this phase.
+func failure(err error, timeout fault.Kind) error {
+	var dns *net.DNSError
+	var network net.Error
+	var refused *refusedError
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &refused):
+		return fault.Wrap(fault.NotAllowed, err, "The source is not at a public address")
+	case errors.Is(err, errRedirects):
+		return fault.Wrap(fault.ManyRedirects, err, "More than %d redirects", maxRedirects)
+	case errors.Is(err, errBadRedirect):
+		return fault.Wrap(fault.BadRedirect, err, "Expected a redirect to an http or https URL")
+	case errors.As(err, &tooLong):
+		return fault.Wrap(fault.SourceTooLong, err, "At most %d bytes are read", tooLong.Limit)
+	case errors.As(err, &dns) && !dns.IsTimeout:
+		return fault.Wrap(fault.DNSFailed, err, "Its name does not resolve")
+	case errors.Is(err, context.Canceled):
+		return fault.Of(err)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return fault.Wrap(timeout, err, "The origin took too long")
+	}
+	return fault.Wrap(fault.FetchFailed, err, "The origin did not answer as it should")
+}
+
+func (o *Origin) read(response *http.Response) (origin.Source, error) {
+	if err := judge(response); err != nil {
+		return origin.Source{}, err
+	}
+	if response.ContentLength > o.MaxBytes {
+		return origin.Source{}, fault.New(fault.SourceTooLong, "The source has %d bytes; at most %d are read", response.ContentLength, o.MaxBytes)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, o.MaxBytes))
+	if err != nil {
+		return origin.Source{}, failure(err, fault.DownloadTimeout)
+	}
+	source := origin.Source{Body: body, Validator: validator(response.Header.Get("ETag"))}
+	if source.Validator == "" {
+		sum := sha256.Sum256(body)
+		source.Validator = hex.EncodeToString(sum[:])
+	}
+	if at, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
+		source.Modified = at
+	}
+	source.Fresh, source.MustRevalidate = lifetime(response.Header.Values("Cache-Control"))
+	return source, nil
+}
+
+// judge refuses every answer that is not a whole body (R-origin4xx).
+func judge(response *http.Response) error {
+	status := response.StatusCode
+	switch {
+	case status == http.StatusOK:
+		if encoding := response.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return fault.New(fault.FetchFailed, "The origin sent a Content-Encoding that was not asked for")
+		}
+		return nil
+	case status == http.StatusNotFound:
+		return fault.New(fault.NotFound, "The origin does not have it")
+	case status == http.StatusBadRequest:
+		return fault.New(fault.OriginBadRequest, "It does not accept the source's URL")
+	case status == http.StatusRequestTimeout:
+		return fault.New(fault.OriginTimeout, "It answered 408")
+	case status >= 400 && status < 500:
+		return &fault.Error{Kind: fault.OriginRefused, Public: "It answered " + strconv.Itoa(status), Status: status}
+	case status >= 500:
+		return fault.New(fault.OriginBroken, "It answered %d", status)
+	}
+	return fault.New(fault.FetchFailed, "Expected the status 200, received %d", status)
+}
+
+// validator is an ETag without its mark and quotes; "" if it is none, or holds
+// what must not stand in ours.
+func validator(etag string) string {
+	inner := strings.TrimPrefix(etag, "W/")
+	if len(inner) < 3 || len(inner) > 256 || inner[0] != '"' || inner[len(inner)-1] != '"' {
+		return ""
+	}
+	inner = inner[1 : len(inner)-1]
+	for i := range len(inner) {
+		if c := inner[i]; c <= ' ' || c == '"' || c == ',' || c >= 0x7f {
+			return ""
+		}
+	}
+	return inner
+}
+
+// lifetime reads Cache-Control as a shared cache does (RFC 9111 section 5.2.2).
+func lifetime(lines []string) (fresh time.Duration, must bool) {
+	age, shared := int64(-1), int64(-1)
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(lines, ",")), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		seconds, err := strconv.ParseInt(strings.Trim(strings.TrimSpace(value), `"`), 10, 32)
+		switch name {
+		case "max-age":
+			if err == nil && seconds >= 0 {
+				age = seconds
+			}
+		case "s-maxage":
+			if err == nil && seconds >= 0 {
+				shared = seconds
+			}
+		case "no-store", "private", "no-cache":
+			return 0, true
+		case "must-revalidate", "proxy-revalidate":
+			must = true
+		}
+	}
+	if shared >= 0 {
+		age = shared
+	}
+	return time.Duration(max(age, 0)) * time.Second, must
+}

@@ -6,11 +6,12 @@ import (
 	"encoding/binary"
 	"image"
 	"iter"
-	"strings"
 
 	"github.com/gen2brain/avif"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/pixel"
+	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 )
 
@@ -67,47 +68,64 @@ func find(b []byte, kind string) []byte {
 	return nil
 }
 
-// Probe reads the properties of the primary item (ISO/IEC 23008-12).
+// avifHeader is what the meta box of an AVIF file says.
+type avifHeader struct {
+	info   engine.Info
+	stored params.Size // before irot
+	meta   []byte      // the boxes in the meta box
+	icc    []byte
+}
+
 func (avifCodec) Probe(src []byte) (engine.Info, error) {
-	info := engine.Info{Media: params.AVIF, Orientation: 1, Frames: 1, Bytes: len(src)}
+	h, err := readAVIF(src)
+	return h.info, err
+}
+
+// readAVIF reads the properties of the primary item (ISO/IEC 23008-12).
+func readAVIF(src []byte) (h avifHeader, err error) {
+	h.info = engine.Info{Media: params.AVIF, Orientation: 1, Frames: 1, Bytes: len(src)}
 	meta := find(src, "meta")
 	if len(meta) < 4 {
-		return info, broken(params.AVIF, "no meta box")
+		return h, broken(params.AVIF, "no meta box")
 	}
-	meta = meta[4:]
-	properties := find(meta, "iprp")
+	h.meta = meta[4:]
+	properties := find(h.meta, "iprp")
 	var list []box
 	for property := range boxes(find(properties, "ipco")) {
 		if list = append(list, property); len(list) > 1024 {
-			return info, broken(params.AVIF, "more than 1024 properties")
+			return h, broken(params.AVIF, "more than 1024 properties")
 		}
-		if property.kind == "auxC" && strings.Contains(string(property.body), "alpha") {
-			info.Alpha = true
+		switch body := property.body; {
+		case property.kind == "auxC" && bytes.Contains(body, []byte("alpha")):
+			h.info.Alpha = true
+		case property.kind == "colr" && len(body) > 4 && string(body[:4]) == "prof":
+			h.icc = body[4:]
 		}
 	}
 	turned := false
-	for _, i := range associations(find(properties, "ipma"), primary(find(meta, "pitm"))) {
+	for _, i := range associations(find(properties, "ipma"), primary(find(h.meta, "pitm"))) {
 		if i < 1 || i > len(list) {
 			continue
 		}
 		switch property := list[i-1]; {
 		case property.kind == "ispe" && len(property.body) >= 12:
-			w, h := binary.BigEndian.Uint32(property.body[4:]), binary.BigEndian.Uint32(property.body[8:])
-			if w > 1<<24 || h > 1<<24 {
-				return info, broken(params.AVIF, "%d×%d pixels", w, h)
+			w, height := binary.BigEndian.Uint32(property.body[4:]), binary.BigEndian.Uint32(property.body[8:])
+			if w == 0 || height == 0 || w > 1<<24 || height > 1<<24 {
+				return h, broken(params.AVIF, "%d×%d pixels", w, height)
 			}
-			info.Size = params.Size{W: int(w), H: int(h)}
+			h.stored = params.Size{W: int(w), H: int(height)}
 		case property.kind == "irot" && len(property.body) >= 1:
 			turned = property.body[0]&1 != 0
 		}
 	}
+	if h.stored.W == 0 {
+		return h, broken(params.AVIF, "no size")
+	}
+	h.info.Size = h.stored
 	if turned {
-		info.Size.W, info.Size.H = info.Size.H, info.Size.W
+		h.info.Size = params.Size{W: h.stored.H, H: h.stored.W}
 	}
-	if info.Size.W == 0 || info.Size.H == 0 {
-		return info, broken(params.AVIF, "no size")
-	}
-	return info, nil
+	return h, nil
 }
 
 // primary is the id of the primary item.
@@ -169,27 +187,48 @@ func associations(ipma []byte, item uint32) []int {
 	return nil
 }
 
-func (c avifCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions) (*engine.Picture, error) {
-	info, err := c.Probe(src)
+// Decode cannot be interrupted by ctx: the library has no way to.
+func (avifCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions) (*engine.Picture, error) {
+	h, err := readAVIF(src)
 	if err != nil {
 		return nil, err
+	}
+	if avif.Dynamic() == nil {
+		refusal := fault.New(fault.Unsupported, "AVIF sources are not read by this server")
+		refusal.Hint = "a native libavif was found, and strangers' bytes must not meet it: build with -tags nodynamic"
+		return nil, refusal
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// The library believes the coded picture, not the header that was judged.
-	config, err := avif.DecodeConfig(bytes.NewReader(src))
-	if err != nil || config.Width*config.Height > info.Size.W*info.Size.H {
-		return nil, broken(params.AVIF, "a picture of %d×%d under a header of %v: %w", config.Width, config.Height, info.Size, err)
+	if codedLarger(src, h.meta, h.stored) {
+		return nil, broken(params.AVIF, "items in pieces, or a picture larger than its header of %v", h.stored)
 	}
 	decoded, err := avif.Decode(bytes.NewReader(src), avif.Options{AutoRotate: true})
 	if err != nil {
 		return nil, broken(params.AVIF, "%w", err)
 	}
-	if size := decoded.Bounds().Size(); size.X != info.Size.W || size.Y != info.Size.H {
-		return nil, broken(params.AVIF, "a picture of %v under a header of %v", size, info.Size)
+	if size := decoded.Bounds().Size(); size.X != h.info.Size.W || size.Y != h.info.Size.H {
+		return nil, broken(params.AVIF, "a picture of %v under a header of %v", size, h.info.Size)
 	}
-	return still(fromImage(decoded), nil, nil), nil
+	// What the library could not decode it answers with zeros, not with an error.
+	m := fromImage(decoded)
+	if m.Alpha != nil && (!h.info.Alpha || blank(m.Alpha)) {
+		return nil, broken(params.AVIF, "nothing was decoded")
+	}
+	return still(m, bytes.Clone(h.icc), nil), nil
+}
+
+// blank reports whether nothing of a picture with this alpha can be seen.
+func blank(alpha *pixel.Plane) bool {
+	for y := range alpha.H {
+		for _, a := range alpha.Row(y) {
+			if a != 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // avifSpeed is the fastest: the slower ones save few bytes and take many times

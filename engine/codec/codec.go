@@ -4,6 +4,7 @@ package codec
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"image/draw"
 
 	"github.com/fovea-images/fovea/engine"
@@ -54,10 +55,29 @@ func fromImage(src image.Image) *pixel.Image {
 		return pixel.FromNRGBA(src)
 	case *image.CMYK:
 		return fromCMYK(src)
+	case *image.Paletted:
+		return fromPaletted(src)
 	}
 	bounds := src.Bounds()
 	straight := image.NewNRGBA(image.Rect(0, 0, bounds.Dx(), bounds.Dy()))
 	draw.Draw(straight, straight.Rect, src, bounds.Min, draw.Src)
+	return pixel.FromNRGBA(straight)
+}
+
+// fromPaletted looks colours up: draw.Draw converts each pixel anew.
+func fromPaletted(src *image.Paletted) *pixel.Image {
+	var table [256]color.NRGBA
+	for i, c := range src.Palette {
+		table[i] = color.NRGBAModel.Convert(c).(color.NRGBA)
+	}
+	straight := image.NewNRGBA(image.Rect(0, 0, src.Rect.Dx(), src.Rect.Dy()))
+	for y := range straight.Rect.Dy() {
+		row := straight.Pix[y*straight.Stride:]
+		for x, i := range src.Pix[y*src.Stride:][:src.Rect.Dx()] {
+			c := table[i]
+			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = c.R, c.G, c.B, c.A
+		}
+	}
 	return pixel.FromNRGBA(straight)
 }
 

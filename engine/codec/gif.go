@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/draw"
 	"image/gif"
+	"math"
 	"time"
 
 	"github.com/fovea-images/fovea/engine"
@@ -93,10 +94,7 @@ func (gifCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOption
 	} else if all, err = gif.DecodeAll(bytes.NewReader(src)); err != nil {
 		return nil, broken(params.GIF, "%w", err)
 	}
-	p := &engine.Picture{Loop: all.LoopCount + 1}
-	if all.LoopCount == 0 { // the file's way to say forever
-		p.Loop = 0
-	}
+	p := &engine.Picture{Loop: plays(all.LoopCount)}
 	c := newCanvas(config.Width, config.Height)
 	for i, frame := range all.Image {
 		if err := ctx.Err(); err != nil {
@@ -106,6 +104,29 @@ func (gifCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOption
 		p.Frames = append(p.Frames, engine.Frame{Image: m, Delay: time.Duration(all.Delay[i]) * 10 * time.Millisecond})
 	}
 	return p, nil
+}
+
+// plays is how often an animation plays, 0 = forever, from how often the file
+// says to repeat it: 0 = forever, -1 = it does not say.
+func plays(repeats int) int {
+	switch repeats {
+	case 0:
+		return 0
+	case -1:
+		return 1
+	}
+	return repeats + 1
+}
+
+// repeats undoes plays, as far as 16 bits can.
+func repeats(plays int) int {
+	switch plays {
+	case 0:
+		return 0
+	case 1:
+		return -1
+	}
+	return min(plays-1, math.MaxUint16)
 }
 
 func disposal(method byte) after {
@@ -162,13 +183,7 @@ func (c *canvas) show(frame image.Image, area image.Rectangle, blend bool, then 
 }
 
 func (gifCodec) Encode(ctx context.Context, p *engine.Picture, _ engine.EncodeOptions) ([]byte, error) {
-	all := &gif.GIF{LoopCount: p.Loop - 1}
-	switch p.Loop {
-	case 0:
-		all.LoopCount = 0
-	case 1:
-		all.LoopCount = -1
-	}
+	all := &gif.GIF{LoopCount: repeats(p.Loop)}
 	for _, frame := range p.Frames {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -176,7 +191,7 @@ func (gifCodec) Encode(ctx context.Context, p *engine.Picture, _ engine.EncodeOp
 		pixels := frame.Image.NRGBA()
 		palette := newPalette(pixels, 256)
 		all.Image = append(all.Image, palette.paint(pixels, true))
-		all.Delay = append(all.Delay, int(frame.Delay/(10*time.Millisecond)))
+		all.Delay = append(all.Delay, int(min(frame.Delay/(10*time.Millisecond), math.MaxUint16)))
 		dispose := byte(gif.DisposalNone)
 		if palette.hidden >= 0 { // else what was there before shows through
 			dispose = gif.DisposalBackground

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"image"
+	"image/jpeg"
 
 	"github.com/gen2brain/jpegn"
 
@@ -133,11 +136,31 @@ func (jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	decoded, err := jpegn.Decode(bytes.NewReader(src), &jpegn.Options{ScaleDenom: denominator(h.info.Size, want.MinSize)})
-	if err != nil {
+	if n := bytes.Count(src[h.scan:], []byte{0xff, 0xda}); n > maxScans {
+		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans, expected at most %d", n, maxScans))
+	}
+	decoded, err := h.decode(src, denominator(h.info.Size, want.MinSize))
+	var refused jpeg.UnsupportedError
+	switch {
+	case errors.Is(err, jpegn.ErrUnsupported), errors.As(err, &refused):
+		return nil, unsupported(params.JPEG, "an unusual layout of samples")
+	case err != nil:
 		return nil, broken(params.JPEG, "%w", err)
 	}
-	return still(fromImage(decoded), h.icc(), append([]byte(nil), h.exif...)), nil
+	return still(fromImage(decoded), h.icc(), bytes.Clone(h.exif)), nil
+}
+
+// maxScans bounds the work that a small progressive file can ask for: each scan
+// goes over the whole picture. Encoders write 10 or so.
+const maxScans = 100
+
+// decode leaves four components to the standard library: jpegn (0.6.0) misreads
+// those whose middle two are halved, as Photoshop writes them.
+func (h *jpegHeader) decode(src []byte, scale int) (image.Image, error) {
+	if h.components == 4 {
+		return jpeg.Decode(bytes.NewReader(src))
+	}
+	return jpegn.Decode(bytes.NewReader(src), &jpegn.Options{ScaleDenom: scale})
 }
 
 // denominator is the largest of 8, 4 and 2 by which both sides can be divided and

@@ -10,8 +10,9 @@ import (
 // median cut, with a place for "transparent" if the picture needs one.
 type palette struct {
 	colours []color.NRGBA
-	hidden  int         // index of the transparent colour; -1 if there is none
-	nearest map[int]int // of colours seen so far, to 5 bits a channel
+	hidden  int             // index of the transparent colour; -1 if there is none
+	nearest map[int]int     // of colours seen so far, to 5 bits a channel
+	exact   map[[3]byte]int // index of every colour, if there are few enough; else nil
 }
 
 // bin is a group of pixels whose colours share their upper 5 bits.
@@ -28,8 +29,39 @@ func (b *bin) mean() [3]int {
 // no half transparency.
 const opaqueFrom = 128
 
-// newPalette chooses at most most colours for m, 2..256.
+// exactPalette holds every colour of m, or is nil if they are more than most.
+func exactPalette(m *image.NRGBA, most int) *palette {
+	p := &palette{hidden: -1, exact: map[[3]byte]int{}}
+	for y := range m.Rect.Dy() {
+		row := m.Pix[y*m.Stride:][:4*m.Rect.Dx()]
+		for ; len(row) > 0; row = row[4:] {
+			seen := p.hidden >= 0
+			if row[3] >= opaqueFrom {
+				_, seen = p.exact[[3]byte(row)]
+			}
+			if seen {
+				continue
+			}
+			if len(p.colours) == most {
+				return nil
+			}
+			if row[3] < opaqueFrom {
+				p.hidden = len(p.colours)
+				p.colours = append(p.colours, color.NRGBA{})
+				continue
+			}
+			p.exact[[3]byte(row)] = len(p.colours)
+			p.colours = append(p.colours, color.NRGBA{R: row[0], G: row[1], B: row[2], A: 255})
+		}
+	}
+	return p
+}
+
+// newPalette chooses at most most colours for m, 2..256: its own if they suffice.
 func newPalette(m *image.NRGBA, most int) *palette {
+	if p := exactPalette(m, most); p != nil {
+		return p
+	}
 	bins := map[int]*bin{}
 	p := &palette{hidden: -1, nearest: map[int]int{}}
 	for y := range m.Rect.Dy() {
@@ -165,6 +197,9 @@ func middle(bins []*bin) int {
 
 // index is the nearest colour's.
 func (p *palette) index(r, g, b int) int {
+	if i, ok := p.exact[[3]byte{byte(r), byte(g), byte(b)}]; ok {
+		return i
+	}
 	k := key(r, g, b)
 	if i, ok := p.nearest[k]; ok {
 		return i

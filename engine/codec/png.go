@@ -22,8 +22,9 @@ func (pngCodec) Media() params.Media { return params.PNG }
 func (pngCodec) CanEncode() bool     { return true }
 
 type pngHeader struct {
-	info      engine.Info
-	icc, exif []byte
+	info    engine.Info
+	exif    []byte
+	profile []byte // body of the first iCCP chunk, still packed
 }
 
 // maxProfile is the largest ICC profile that is unpacked, in bytes.
@@ -64,7 +65,9 @@ func readPNG(src []byte) (h pngHeader, err error) {
 			h.exif = body
 			h.info.Orientation = engine.EXIFOrientation(body)
 		case "iCCP":
-			h.icc = pngProfile(body)
+			if h.profile == nil {
+				h.profile = body
+			}
 		}
 		at += 12 + int(size)
 	}
@@ -107,13 +110,13 @@ func (pngCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions) 
 	if opaque, ok := decoded.(*image.RGBA); ok { // colour without alpha: the same bytes either way
 		decoded = &image.NRGBA{Pix: opaque.Pix, Stride: opaque.Stride, Rect: opaque.Rect}
 	}
-	return still(fromImage(decoded), h.icc, append([]byte(nil), h.exif...)), nil
+	return still(fromImage(decoded), pngProfile(h.profile), append([]byte(nil), h.exif...)), nil
 }
 
 func (pngCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOptions) ([]byte, error) {
 	m := p.Frames[0].Image
 	var img image.Image = standardPNG(m)
-	if o.Palette {
+	if o.Palette && !halfTransparent(m.Alpha) {
 		// Quality chooses how many colours: all of them from 80 on.
 		colours := min(max(qualityOf(o)*256/80, 8), 256)
 		img = newPalette(m.NRGBA(), colours).paint(m.NRGBA(), true)
@@ -130,6 +133,22 @@ func (pngCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOp
 		return nil, encodeFailed(params.PNG, err)
 	}
 	return out.Bytes(), nil
+}
+
+// halfTransparent reports whether alpha has more than on and off: the palettes that
+// we make do not.
+func halfTransparent(alpha *pixel.Plane) bool {
+	if alpha == nil {
+		return false
+	}
+	for y := range alpha.H {
+		for _, a := range alpha.Row(y) {
+			if a != 0 && a != 255 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // standardPNG keeps grey pictures grey: a third of the bytes.

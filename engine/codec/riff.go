@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 
@@ -12,6 +13,7 @@ import (
 type chunk struct {
 	kind string
 	body []byte
+	rest []byte // from this chunk on
 }
 
 // chunks walks the chunks in b; it ends at the first that does not fit.
@@ -19,12 +21,21 @@ func chunks(b []byte) iter.Seq[chunk] {
 	return func(yield func(chunk) bool) {
 		for len(b) >= 8 {
 			size := uint64(binary.LittleEndian.Uint32(b[4:]))
-			if size > uint64(len(b)-8) || !yield(chunk{string(b[:4]), b[8 : 8+size]}) {
+			if size > uint64(len(b)-8) || !yield(chunk{string(b[:4]), b[8 : 8+size], b}) {
 				return
 			}
 			b = b[min(8+int(size)+int(size&1), len(b)):]
 		}
 	}
+}
+
+// join adds c to the chunks of one picture. They are two at most, the alpha and the
+// rest: what comes on top of that is not looked at.
+func (c chunk) join(picture []chunk) []chunk {
+	if kept := c.kind == "ALPH" || c.kind == "VP8 " || c.kind == "VP8L"; kept && len(picture) < 2 {
+		return append(picture, c)
+	}
+	return picture
 }
 
 func appendChunk(b []byte, kind string, body ...[]byte) []byte {
@@ -61,8 +72,8 @@ type webpHeader struct {
 	info      engine.Info
 	icc, exif []byte
 	loop      int
-	frames    [][]byte // bodies of ANMF chunks
-	still     []chunk  // ALPH, VP8 and VP8L of a still picture
+	frames    []byte  // the chunks from the first ANMF on; nil = not animated
+	still     []chunk // ALPH, VP8 and VP8L of a still picture
 }
 
 func readWebP(src []byte) (h webpHeader, err error) {
@@ -79,9 +90,13 @@ func readWebP(src []byte) (h webpHeader, err error) {
 			h.info.Size = params.Size{W: uint24(c.body[4:]) + 1, H: uint24(c.body[7:]) + 1}
 			h.info.Alpha = c.body[0]&flagAlpha != 0
 		case "VP8 ", "VP8L", "ALPH":
-			h.still = append(h.still, c)
+			h.still = c.join(h.still)
 		case "ANMF":
-			h.frames = append(h.frames, c.body)
+			if h.frames == nil {
+				h.frames = c.rest
+				h.info.Frames = 0
+			}
+			h.info.Frames++
 		case "ANIM":
 			if len(c.body) >= 6 {
 				h.loop = int(binary.LittleEndian.Uint16(c.body[4:]))
@@ -89,12 +104,11 @@ func readWebP(src []byte) (h webpHeader, err error) {
 		case "ICCP":
 			h.icc = c.body
 		case "EXIF":
-			h.exif = c.body
-			h.info.Orientation = engine.EXIFOrientation(c.body)
+			h.exif = bytes.TrimPrefix(c.body, []byte(exifName)) // some writers keep JPEG's prefix
+			h.info.Orientation = engine.EXIFOrientation(h.exif)
 		}
 	}
-	if len(h.frames) > 0 {
-		h.info.Frames = len(h.frames)
+	if h.frames != nil {
 		return h, h.sized()
 	}
 	size, alpha, ok := bitstream(h.still)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"image"
+	"math"
 	"time"
 
 	"github.com/gen2brain/webp"
@@ -41,7 +42,7 @@ func (webpCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptio
 		return nil, err
 	}
 	icc, exif := append([]byte(nil), h.icc...), append([]byte(nil), h.exif...)
-	if len(h.frames) == 0 {
+	if h.frames == nil {
 		m, err := decodeVP8(h.still)
 		if err != nil {
 			return nil, err
@@ -50,11 +51,14 @@ func (webpCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptio
 	}
 	p := &engine.Picture{Loop: h.loop, ICC: icc, EXIF: exif}
 	c := newCanvas(h.info.Size.W, h.info.Size.H)
-	for _, body := range h.frames {
+	for part := range chunks(h.frames) {
+		if part.kind != "ANMF" {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		frame, err := c.anmf(body)
+		frame, err := c.anmf(part.body)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +79,7 @@ func (c *canvas) anmf(body []byte) (engine.Frame, error) {
 	area := image.Rect(x, y, x+uint24(body[6:])+1, y+uint24(body[9:])+1)
 	var parts []chunk
 	for part := range chunks(body[16:]) {
-		parts = append(parts, part)
+		parts = part.join(parts)
 	}
 	size, _, ok := bitstream(parts)
 	if !ok || size.W != area.Dx() || size.H != area.Dy() || !area.In(c.pixels.Rect) {
@@ -207,6 +211,7 @@ func encodeAnimation(ctx context.Context, p *engine.Picture, o engine.EncodeOpti
 		frames = appendChunk(frames, "ANMF", header, body)
 	}
 	file := appendChunk(nil, "VP8X", []byte{flags, 0, 0, 0}, sides)
-	file = appendChunk(file, "ANIM", []byte{0, 0, 0, 0, byte(p.Loop), byte(p.Loop >> 8)})
+	loop := min(p.Loop, math.MaxUint16)
+	file = appendChunk(file, "ANIM", []byte{0, 0, 0, 0, byte(loop), byte(loop >> 8)})
 	return riff(append(file, frames...)), nil
 }

@@ -2,6 +2,7 @@
 package codec
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -23,6 +24,19 @@ func Names() map[params.Media]string {
 	return map[params.Media]string{
 		params.JPEG: "jpegn (Go)", params.PNG: "image/png (Go)", params.GIF: "image/gif (Go)",
 		params.WebP: webpForm(), params.AVIF: avifForm(),
+	}
+}
+
+// Warm makes the codecs ready that compile themselves at their first use, so that
+// no visitor waits for that. It takes about a second of one processor.
+func Warm(ctx context.Context) {
+	m := pixel.New(pixel.RGB, 16, 16)
+	body, err := avifCodec{}.Encode(ctx, still(m, nil, nil), engine.EncodeOptions{})
+	if err != nil {
+		return // the first visitor is told
+	}
+	if _, err := (avifCodec{}).Decode(ctx, body, engine.DecodeOptions{}); err != nil {
+		return
 	}
 }
 

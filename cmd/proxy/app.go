@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/cache/memory"
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/codec"
+	"github.com/fovea-images/fovea/internal/admin"
+	"github.com/fovea-images/fovea/internal/config"
+	"github.com/fovea-images/fovea/internal/telemetry"
+	"github.com/fovea-images/fovea/negotiate"
+	"github.com/fovea-images/fovea/origin/stored"
+	"github.com/fovea-images/fovea/origin/web"
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/proxy"
+	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/store/fsblob"
+	"github.com/fovea-images/fovea/store/sqldb"
+)
+
+// app is the whole program, built and not yet listening.
+type app struct {
+	settings  config.Config
+	log       *slog.Logger
+	telemetry *telemetry.Telemetry
+	library   *store.Library
+	catalog   *store.Catalog
+	engine    *engine.Engine
+	cache     *cache.Cache
+	web       *web.Origin
+	proxy     *proxy.Proxy
+}
+
+// newApp builds every room. Its complaints name the knob that is wrong; there
+// is one for each. On an error nothing is left open.
+func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *app, err error) {
+	a := &app{settings: settings, log: log, telemetry: telemetry.New(log, settings.Log.Access)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	site := params.Site{
+		Zone: strings.ToLower(settings.Zone), DeliveryHosts: lower(settings.DeliveryHosts), Strict: settings.StrictOptions,
+	}
+	var complaints []error
+	complain := func(key string, err error) {
+		if err != nil {
+			complaints = append(complaints, fmt.Errorf("%s%w", key, err))
+		}
+	}
+	_, err = telemetry.NewLogger(discard{}, settings.Log.Level, settings.Log.Format)
+	complain("log.", err)
+	if !params.ValidVariantName(settings.Account) {
+		complain("account: ", fmt.Errorf("expected letters, digits, '-' and '_', received %q", settings.Account))
+	}
+	site.Origins, err = params.ParseOrigins(settings.Origins.Allowed)
+	complain("origins.allowed: ", err)
+	a.engine, err = engine.New(engine.Options{
+		Codecs: codec.Table(), Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
+		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
+	})
+	complain("engine: ", err)
+	a.web, err = newWeb(settings.Origins)
+	complain("origins.", err)
+	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
+	complain("formats.", policy.Validate())
+	complain("cache.", a.newCache(settings.Cache))
+	if len(complaints) > 0 {
+		return nil, errors.Join(complaints...)
+	}
+	if err := a.openStore(ctx, settings.Data); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	c := settings.Cache
+	a.proxy, err = proxy.New(proxy.Options{
+		Site: site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
+		Stored: stored.New(a.catalog, a.library.Blobs), Web: a.web,
+		Life:        proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
+		AllowOrigin: settings.CORS, Version: version, Report: a.report,
+	})
+	a.measure()
+	return a, err
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func lower(list []string) []string {
+	all := make([]string, len(list))
+	for i, s := range list {
+		all[i] = strings.ToLower(s)
+	}
+	return all
+}
+
+func newWeb(o config.Origins) (*web.Origin, error) {
+	options := web.Options{MaxBytes: int64(o.MaxBytes), Timeout: o.Timeout, Version: version}
+	if o.Site != "" {
+		site, err := url.Parse(o.Site)
+		if err != nil {
+			return nil, errors.New("site: expected a URL such as https://www.example.com, received something else")
+		}
+		options.Site = site
+	}
+	for _, text := range o.AllowPrivate {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("allow_private: expected a network such as 10.1.0.0/16, received %q", text)
+		}
+		options.AllowPrivate = append(options.AllowPrivate, network)
+	}
+	return web.New(options)
+}
+
+func (a *app) newCache(c config.Cache) error {
+	tier, err := memory.New(int64(c.Memory))
+	if err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
+	if a.cache, err = cache.New(cache.Options{Tier: tier, FillTimeout: c.FillTimeout, NegativeTTL: c.NegativeTTL}); err != nil {
+		return errors.Join(err, tier.Close())
+	}
+	return nil
+}
+
+func (a *app) openStore(ctx context.Context, folder string) error {
+	names, err := sqldb.Open(ctx, filepath.Join(folder, "names.db"))
+	if err != nil {
+		return err
+	}
+	a.library = &store.Library{Names: names, Forget: a.forget}
+	a.catalog = store.NewCatalog(names, store.CatalogOptions{})
+	a.library.Blobs, err = fsblob.Open(filepath.Join(folder, "blobs"))
+	return err
+}
+
+// forget makes a change to the store true for everybody: first for those who
+// look up, then for those who hit the cache.
+func (a *app) forget(tags ...string) {
+	a.catalog.Forget(tags...)
+	a.cache.Purge(tags...)
+}
+
+// close closes what newApp opened, once nobody is served any more.
+func (a *app) close() error {
+	var err error
+	if a.cache != nil {
+		err = a.cache.Close()
+	}
+	if a.library != nil {
+		err = errors.Join(err, a.library.Names.Close())
+	}
+	return err
+}
+
+// open makes the store ready to be served and returns what to say at the start.
+func (a *app) open(ctx context.Context, address string) (string, error) {
+	account, err := a.library.EnsureAccount(ctx, a.settings.Account, true)
+	if err != nil {
+		return "", fmt.Errorf("account: %w", err)
+	}
+	if a.settings.Demo {
+		if err := a.addDemo(ctx, account); err != nil {
+			return "", fmt.Errorf("demo: %w", err)
+		}
+	}
+	return a.greeting(ctx, address, account)
+}
+
+// serve listens until ctx ends and then lets running answers finish.
+func (a *app) serve(ctx context.Context, listener net.Listener) error {
+	waits, stop := context.WithCancel(context.WithoutCancel(ctx)) // answers outlive the signal
+	defer stop()
+	h := a.settings.HTTP
+	servers := []*fasthttp.Server{proxy.NewServer(waits, a.proxy, proxy.ServerOptions{
+		ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
+		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP,
+	})}
+	failed := make(chan error, 2)
+	go func() { failed <- servers[0].Serve(listener) }()
+	if a.settings.Admin.Listen != "" {
+		side, err := net.Listen("tcp", a.settings.Admin.Listen)
+		if err != nil {
+			return errors.Join(fmt.Errorf("admin.listen: %w", err), listener.Close())
+		}
+		servers = append(servers, admin.NewServer(admin.Options{Metrics: a.telemetry.Metrics, Ready: a.ready}))
+		go func() { failed <- servers[1].Serve(side) }()
+		a.log.Info("admin", "address", "http://"+side.Addr().String())
+	}
+	go a.sweep(waits)
+	go codec.Warm(waits)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping", "patience", a.settings.Shutdown)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Shutdown)
+	defer cancel()
+	var errs []error
+	for _, server := range servers {
+		if err := server.ShutdownWithContext(patience); err != nil {
+			errs = append(errs, fmt.Errorf("stopped before all answers were finished: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ready reports whether images can be looked up.
+func (a *app) ready(ctx context.Context) error {
+	_, err := a.library.Names.Accounts(ctx)
+	return err
+}
+
+// sweep removes bytes that a crash left without a name, now and then.
+func (a *app) sweep(ctx context.Context) {
+	tick := time.NewTicker(6 * time.Hour)
+	defer tick.Stop()
+	for {
+		removed, err := a.library.Sweep(ctx, time.Now(), time.Hour)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			a.log.Error("sweep", "error", err)
+		case removed > 0:
+			a.log.Info("sweep", "removed", removed)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// report tells telemetry of a finished request.
+func (a *app) report(r proxy.Report) {
+	a.telemetry.Finished(telemetry.Request{
+		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
+		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type,
+		Bytes: r.Bytes, Took: r.Took, Err: r.Err,
+	})
+}
+
+// measure registers what the rooms count.
+func (a *app) measure() {
+	counters := map[string]struct {
+		help string
+		read func() float64
+	}{
+		"fovea_cache_fills_total":     {"Cache fills begun.", func() float64 { return float64(a.cache.Stats().Fills) }},
+		"fovea_cache_refills_total":   {"Background refills of stale entries.", func() float64 { return float64(a.cache.Stats().Refills) }},
+		"fovea_cache_coalesced_total": {"Requests that joined another one's fill.", func() float64 { return float64(a.cache.Stats().Joins) }},
+		"fovea_cache_purges_total":    {"Purges.", func() float64 { return float64(a.cache.Stats().Purges) }},
+		"fovea_engine_decodes_total":  {"Source pictures decoded.", func() float64 { return float64(a.engine.Stats().Decodes) }},
+		"fovea_engine_shed_total":     {"Transforms refused for want of capacity.", func() float64 { return float64(a.engine.Stats().Shed) }},
+	}
+	for name, c := range counters {
+		a.telemetry.Counter(name, c.help, c.read)
+	}
+	a.telemetry.Gauge("fovea_cache_bytes", "Bytes held in memory.", func() float64 { return float64(a.cache.Stats().Tier.Bytes) })
+	a.telemetry.Gauge("fovea_engine_running", "Transforms running now.", func() float64 { return float64(a.engine.Stats().Running) })
+	a.telemetry.Gauge("fovea_engine_queued", "Transforms waiting now.", func() float64 { return float64(a.engine.Stats().Queued) })
+}

@@ -1,0 +1,94 @@
+// Command proxy is Fovea: an open Cloudflare Images edge in one binary.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/fovea-images/fovea/internal/config"
+)
+
+// cli is the command line. Flags come last in the order of configuration:
+// defaults, file, environment, flags.
+type cli struct {
+	Config  string `help:"YAML file to read." type:"path" env:"FOVEA_CONFIG" placeholder:"FILE"`
+	Data    string `help:"Folder of the embedded store (${data})." placeholder:"DIR"`
+	Account string `help:"Account hash in delivery URLs (${account})." placeholder:"HASH"`
+
+	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve images (the default)."`
+	Explain explainCmd `cmd:"" help:"Say what URLs would be answered and why, without fetching."`
+	Import  importCmd  `cmd:"" help:"Add pictures to the embedded store."`
+	Check   checkCmd   `cmd:"" help:"Check the configuration and say what is wrong with it."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// world is what a command may touch outside the process's memory.
+type world struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+}
+
+// settings reads the configuration as the command line has it.
+func (c *cli) settings(w world) (config.Config, error) {
+	settings, err := config.Load(c.Config, w.environ)
+	if c.Data != "" {
+		settings.Data = c.Data
+	}
+	if c.Account != "" {
+		settings.Account = c.Account
+	}
+	return settings, err
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+}
+
+// errTold ends a command whose complaint has been printed already.
+var errTold = errors.New("told")
+
+// run runs one command and returns its exit status: 0 done, 1 failed, 2 not understood.
+func run(ctx context.Context, args []string, w world) int {
+	var c cli
+	defaults := config.Default()
+	status := -1
+	parser, err := kong.New(&c,
+		kong.Name("proxy"),
+		kong.Description("Fovea, an open Cloudflare Images edge.\n\nWith no command and no configuration it serves demo pictures on "+defaults.Listen+"."),
+		kong.Vars{"data": defaults.Data, "account": defaults.Account, "listen": defaults.Listen},
+		kong.Writers(w.stdout, w.stderr),
+		kong.Exit(func(code int) { status = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		fmt.Fprintln(w.stderr, "proxy:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case status >= 0: // --help has been printed
+		return status
+	case err != nil:
+		fmt.Fprintf(w.stderr, "proxy: %v; see proxy --help\n", err)
+		return 2
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	switch err := command.Run(&c, w); {
+	case errors.Is(err, errTold):
+		return 1
+	case err != nil:
+		fmt.Fprintln(w.stderr, "proxy:", err)
+		return 1
+	}
+	return 0
+}

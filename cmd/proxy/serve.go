@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/fovea-images/fovea/internal/telemetry"
+)
+
+type serveCmd struct {
+	Listen string `help:"Address to listen on (${listen})." placeholder:"HOST:PORT"`
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
+	settings, err := cli.settings(w)
+	if c.Listen != "" {
+		settings.Listen = c.Listen
+	}
+	if err != nil {
+		return err
+	}
+	log, err := telemetry.NewLogger(w.stderr, settings.Log.Level, settings.Log.Format)
+	if err != nil {
+		return fmt.Errorf("log.%w", err)
+	}
+	a, err := newApp(ctx, settings, log)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", settings.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen: expected a free address, received %q: %w", settings.Listen, err), a.close())
+	}
+	greeting, err := a.open(ctx, "http://"+hostOf(listener.Addr().String()))
+	if err == nil {
+		_, err = fmt.Fprint(w.stdout, greeting)
+	}
+	if err == nil {
+		err = a.serve(ctx, listener)
+	}
+	return errors.Join(err, a.close())
+}
+
+// hostOf is how a browser on this machine reaches address.
+func hostOf(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(strings.Trim(host, "[]")); ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/fovea-images/fovea/cmd/proxy/demo"
+	"github.com/fovea-images/fovea/engine/codec"
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/store"
+)
+
+// addDemo puts the demo pictures into a store that has no image at all.
+func (a *app) addDemo(ctx context.Context, account store.Account) error {
+	n, err := a.library.Names.CountImages(ctx, account.Hash)
+	if err != nil || n > 0 {
+		return err
+	}
+	for _, p := range demo.Pictures() {
+		if _, err := a.add(ctx, account.Hash, p.ID, p.Filename, p.Data, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add probes body and keeps it as an image.
+func (a *app) add(ctx context.Context, account, id, filename string, body []byte, replace bool) (store.Image, error) {
+	info, err := a.engine.Probe(body)
+	if err != nil {
+		return store.Image{}, err
+	}
+	return a.library.Add(ctx, store.Image{
+		Account: account, ID: id, Filename: filename,
+		Media: info.Media, Size: info.Size, Orientation: info.Orientation, Frames: info.Frames, Alpha: info.Alpha,
+	}, body, replace)
+}
+
+// greeting says in a few lines what is served and which URLs to try.
+func (a *app) greeting(ctx context.Context, address string, account store.Account) (string, error) {
+	count, err := a.library.Names.CountImages(ctx, account.Hash)
+	if err != nil {
+		return "", err
+	}
+	images, err := a.library.Names.Images(ctx, account.Hash, "", 3)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "Fovea %s is serving on %s\n", version, address)
+	line("store", "%s: %d images of account %s", a.settings.Data, count, account.Hash)
+	remote := "none"
+	if o := a.settings.Origins; o.Site != "" || len(o.Allowed) > 0 {
+		remote = strings.TrimSpace(o.Site + " " + strings.Join(o.Allowed, " "))
+	}
+	line("origins", "%s", remote)
+	var codecs []string
+	names := codec.Names()
+	for _, media := range []params.Media{params.JPEG, params.PNG, params.GIF, params.WebP, params.AVIF} {
+		_, short, _ := strings.Cut(media.String(), "/")
+		codecs = append(codecs, short+" by "+names[media])
+	}
+	line("codecs", "%s", strings.Join(codecs, "; "))
+	line("cache", "%v in memory", a.settings.Cache.Memory)
+	if len(images) == 0 {
+		b.WriteString("\nAdd pictures: proxy import DIR\n")
+		return b.String(), nil
+	}
+	b.WriteString("\nTry:\n")
+	for i, options := range []string{"public", "width=320,background=gold", "width=800,height=600,fit=cover"} {
+		target := params.Target{Kind: params.Hosted, Account: account.Hash, Image: images[i%len(images)].ID, Variant: "x"}
+		fmt.Fprintf(&b, "  %s%s\n", address, strings.TrimSuffix(target.String(), "x")+options)
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,172 @@
+package proxy
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/origin"
+	"github.com/fovea-images/fovea/params"
+)
+
+// Fields of an entry whose values the door completes; all others are response headers.
+const (
+	fieldDone    = "done"    // what follows `internal=ok/<h|m>` in cf-resized and cf-images
+	fieldTimings = "timings" // Server-Timing of the fill
+)
+
+// Fill fetches the source, transforms it and dresses the result: steps 9 and 10
+// of the way of a request. It is called on the cache's context.
+func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
+	start := pl.proxy.Now()
+	src, err := pl.fetch(ctx)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	fetched := pl.proxy.Now().Sub(start)
+	info, err := pl.proxy.Engine.Probe(src.Body)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	_, choice, notes, err := pl.choose(info)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	result, err := pl.proxy.Engine.Transform(ctx, src.Body, info, engine.Plan{
+		Options: pl.options, Media: choice.Media, Animated: choice.Animated,
+		Baseline: choice.Baseline, Palette: choice.Palette, Lossless: choice.Lossless,
+	})
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	entry := pl.head(choice.VaryAccept)
+	entry.Body, entry.Type = result.Body, result.Media.String()
+	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator), src.Modified
+	pl.live(&entry, src)
+	entry.Fields = append(entry.Fields, doneFields(pl, fetched, result)...)
+	if text := warningText(append(notes, result.Warnings...)); text != "" {
+		entry.Fields = append(entry.Fields, cache.Field{Name: "warning", Value: text})
+	}
+	return entry, nil
+}
+
+func (pl *plan) fetch(ctx context.Context) (origin.Source, error) {
+	if pl.target.Kind == params.Remote {
+		return pl.proxy.Web.Fetch(ctx, pl.target)
+	}
+	return pl.proxy.Stored.Fetch(ctx, pl.target)
+}
+
+// head is what every answer of the plan carries, with or without a body.
+func (pl *plan) head(varyAccept bool) cache.Entry {
+	entry := cache.Entry{Tags: pl.Tags()}
+	vary := pl.hints
+	if varyAccept {
+		vary = append([]string{"Accept"}, vary...)
+	}
+	if len(vary) > 0 {
+		entry.Fields = append(entry.Fields, cache.Field{Name: "Vary", Value: strings.Join(vary, ", ")})
+	}
+	if len(pl.hints) > 0 {
+		entry.Fields = append(entry.Fields, cache.Field{Name: "Accept-CH", Value: strings.Join(clientHints(pl.hints), ", ")})
+	}
+	if pl.target.Kind == params.Hosted {
+		entry.Fields = append(entry.Fields, cacheControl(pl.maxAge, pl.proxy.Life.Revalidate, false))
+	}
+	return entry
+}
+
+// clientHints keeps the headers that a browser only sends when asked (RFC 8942).
+func clientHints(headers []string) []string {
+	var hints []string
+	for _, h := range headers {
+		if h != "User-Agent" {
+			hints = append(hints, h)
+		}
+	}
+	return hints
+}
+
+// live sets how long the entry lives here and in browsers (contract 9, R-ttl).
+func (pl *plan) live(entry *cache.Entry, src origin.Source) {
+	life := pl.proxy.Life
+	entry.Stale, entry.Grace = life.Revalidate, life.Grace
+	if pl.target.Kind == params.Hosted {
+		entry.Fresh = life.Edge
+		if pl.image != nil && src.Validator != string(pl.image.Blob) {
+			// The picture changed between look-up and fetch: right for those who
+			// wait, but it must not stay under the old version's key.
+			entry.Fresh, entry.Stale, entry.Grace = 0, 0, 0
+		}
+		return
+	}
+	entry.Fresh = max(src.Fresh, life.RemoteMinimum)
+	if src.MustRevalidate {
+		entry.Stale, entry.Grace = 0, 0
+	}
+	entry.Fields = append(entry.Fields, cacheControl(entry.Fresh, entry.Stale, src.MustRevalidate))
+}
+
+func cacheControl(maxAge, revalidate time.Duration, must bool) cache.Field {
+	value := "public, max-age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)
+	if must {
+		value += ", must-revalidate"
+	} else {
+		value += ", stale-while-revalidate=" + strconv.FormatInt(int64(revalidate/time.Second), 10)
+	}
+	return cache.Field{Name: "Cache-Control", Value: value}
+}
+
+// doneFields tell how the answer was made (R-headers).
+func doneFields(pl *plan, fetched time.Duration, result engine.Result) []cache.Field {
+	work := result.Decode + result.Resize + result.Encode
+	millis := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	done := " q=" + strconv.Itoa(pl.options.Quality) + " n=" + millis(fetched) + "+" + millis(work) +
+		" l=" + strconv.Itoa(len(result.Body)) + " v=" + pl.proxy.Version
+	var timings strings.Builder
+	for _, phase := range []struct {
+		name string
+		took time.Duration
+	}{
+		{"fetch", fetched}, {"queue", result.Queued}, {"decode", result.Decode},
+		{"resize", result.Resize}, {"encode", result.Encode},
+	} {
+		if timings.Len() > 0 {
+			timings.WriteString(", ")
+		}
+		timings.WriteString(phase.name + ";dur=" + strconv.FormatFloat(phase.took.Seconds()*1000, 'f', 1, 64))
+	}
+	return []cache.Field{{Name: fieldDone, Value: done}, {Name: fieldTimings, Value: timings.String()}}
+}
+
+// warningText spells warnings as the value of one warning header; "" for none.
+func warningText(warnings []params.Warning) string {
+	var b strings.Builder
+	for _, w := range warnings {
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("cf-images 299 " + strconv.QuoteToASCII(w.Text))
+	}
+	return b.String()
+}
+
+// hintOf is what the operator can do about the failure; "" when there is nothing to say.
+func hintOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.Of(err).Hint
+}
+
+// kindOf names the failure for logs and metrics; "" for none.
+func kindOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.Of(err).Kind.String()
+}

@@ -1,0 +1,325 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+)
+
+// contentPolicy goes with every image: what an SVG could still try, it may not
+// do (contract 4.4).
+const contentPolicy = "default-src 'none'; navigate-to 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
+
+const (
+	allowedMethods = "GET, HEAD, OPTIONS"
+	notFoundMaxAge = time.Minute // how long a 404 may be kept (R-headers)
+	retryAfter     = "2"         // seconds; a queue drains within its own deadline
+)
+
+// Report is one finished request, for the log and the metrics.
+type Report struct {
+	Start    time.Time
+	Took     time.Duration
+	Method   string
+	Host     string
+	Path     string // without the query: a query may hold a proof
+	Client   string // address of the peer
+	Status   int
+	Code     int    // Cloudflare's number; 0 = no failure
+	Failure  string // kind of the failure; "" = none
+	Err      error  // with its private cause, for the log; nil = none
+	Kind     params.Kind
+	Outcome  cache.Outcome
+	Type     string // Content-Type of the answer
+	Bytes    int    // of the body
+	Modified bool   // false: a 304
+}
+
+// ServerOptions bound what a client may cost. Zero fields take the defaults named.
+type ServerOptions struct {
+	ReadTimeout  time.Duration // for a whole request; 10 s
+	WriteTimeout time.Duration // for a whole answer; 60 s
+	IdleTimeout  time.Duration // between requests of a connection; 60 s
+	HeaderBytes  int           // request line and headers; 16 KiB
+	Concurrency  int           // connections served at once; 10,000
+	PerIP        int           // connections per address; 0 = unbounded
+}
+
+func (o ServerOptions) withDefaults() ServerOptions {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&o.ReadTimeout, 10 * time.Second}, {&o.WriteTimeout, time.Minute}, {&o.IdleTimeout, time.Minute}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if o.HeaderBytes == 0 {
+		o.HeaderBytes = 16 << 10
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 10_000
+	}
+	return o
+}
+
+// NewServer returns a server that answers by p until ctx ends. Ending ctx ends
+// the waits of its requests; ShutdownWithContext lets running answers finish.
+func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server {
+	o = o.withDefaults()
+	return &fasthttp.Server{
+		Name:    "fovea",
+		Handler: func(rc *fasthttp.RequestCtx) { p.handle(ctx, rc) },
+		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {
+			status := fasthttp.StatusBadRequest
+			var small *fasthttp.ErrSmallBuffer
+			if errors.As(err, &small) {
+				status = fasthttp.StatusRequestHeaderFieldsTooLarge
+			}
+			writeFailure(rc, "", 9424, status, "The request could not be read")
+		},
+		ReadTimeout:          o.ReadTimeout,
+		WriteTimeout:         o.WriteTimeout,
+		IdleTimeout:          o.IdleTimeout,
+		ReadBufferSize:       o.HeaderBytes,
+		Concurrency:          o.Concurrency,
+		MaxConnsPerIP:        o.PerIP,
+		MaxRequestBodySize:   4 << 10, // no request of ours has a body
+		CloseOnShutdown:      true,
+		NoDefaultContentType: true,
+		TCPKeepalive:         true,
+		LogAllErrors:         false,
+		Logger:               silent{},
+	}
+}
+
+// silent drops the server's own lines: they quote what clients sent.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// handle answers one request. A panic is answered like any failure of ours: one
+// bad picture must not take the process with it.
+func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
+	start := p.Now()
+	var answer Answer
+	var err error
+	defer func() {
+		if v := recover(); v != nil {
+			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", v, debug.Stack()), "Internal error")
+			rc.Response.Reset()
+			p.fail(rc, answer.Kind, err)
+		}
+		p.report(rc, start, answer, err)
+	}()
+	switch string(rc.Method()) {
+	case fasthttp.MethodGet, fasthttp.MethodHead:
+	case fasthttp.MethodOptions:
+		p.preflight(rc)
+		return
+	default:
+		rc.Response.Header.Set("Allow", allowedMethods)
+		writeFailure(rc, "", 9424, fasthttp.StatusMethodNotAllowed, "Expected the method GET, HEAD or OPTIONS")
+		return
+	}
+	request := readRequest(rc)
+	answer, err = p.Serve(ctx, request)
+	switch {
+	case errors.Is(err, errNotOurs):
+		err = nil
+		notOurs(rc)
+	case err != nil:
+		p.fail(rc, kindOrPath(answer.Kind, request.Target), err)
+	default:
+		p.write(rc, &answer)
+	}
+	rc.Response.SkipBody = rc.IsHead()
+}
+
+// readRequest copies what an answer can depend on out of the server's buffers,
+// which are only ours until the handler returns.
+func readRequest(rc *fasthttp.RequestCtx) *Request {
+	h := &rc.Request.Header
+	r := &Request{
+		Method:      string(rc.Method()),
+		Host:        string(h.Host()),
+		Target:      string(h.RequestURI()),
+		Via:         string(h.Peek("Via")),
+		IfNoneMatch: string(h.Peek("If-None-Match")),
+	}
+	r.Client.Accept = join(h.PeekAll("Accept"))
+	r.Client.UserAgent = string(h.UserAgent())
+	r.Client.ViewportWidth = string(h.Peek("Sec-CH-Viewport-Width"))
+	r.Client.SaveData = string(h.Peek("Save-Data"))
+	r.Client.RTT = string(h.Peek("RTT"))
+	r.Client.ECT = string(h.Peek("ECT"))
+	r.Client.Downlink = string(h.Peek("Downlink"))
+	if since := h.Peek("If-Modified-Since"); len(since) > 0 {
+		// An invalid date is ignored, as RFC 9110 section 13.1.3 asks.
+		if at, err := fasthttp.ParseHTTPDate(since); err == nil {
+			r.IfModifiedSince = at
+		}
+	}
+	return r
+}
+
+// join makes one field value of several lines of the same name (RFC 9110 section 5.2).
+func join(lines [][]byte) string {
+	if len(lines) == 1 {
+		return string(lines[0])
+	}
+	var b strings.Builder
+	for i, line := range lines {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.Write(line)
+	}
+	return b.String()
+}
+
+func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
+	h := &rc.Response.Header
+	e := answer.Entry
+	h.SetContentType(e.Type)
+	h.Set("ETag", e.ETag)
+	if !e.Modified.IsZero() {
+		rc.Response.Header.SetLastModified(e.Modified)
+	}
+	letter := "m"
+	switch answer.Outcome {
+	case cache.Hit, cache.Stale:
+		letter = "h"
+	case cache.Revalidated:
+		letter = "r"
+	}
+	done := "internal=ok/" + letter
+	timings := "cache;desc=" + answer.Outcome.String()
+	for _, f := range e.Fields {
+		switch f.Name {
+		case fieldDone:
+			done += f.Value
+		case fieldTimings:
+			if letter == "m" {
+				timings += ", " + f.Value
+			}
+		default:
+			h.Set(f.Name, f.Value)
+		}
+	}
+	h.Set(doneHeader(answer.Kind), done)
+	h.Set("Server-Timing", timings)
+	h.Set("Cache-Status", "fovea; "+answer.Outcome.Status(e.TTL(p.Now())))
+	if text := warningText(answer.Warnings); text != "" {
+		h.Add("warning", text)
+	}
+	p.guard(rc)
+	if answer.NotModified {
+		rc.SetStatusCode(fasthttp.StatusNotModified)
+		return
+	}
+	rc.Response.SetBodyRaw(e.Body)
+}
+
+// guard sets what goes with every answer, good or bad.
+func (p *Proxy) guard(rc *fasthttp.RequestCtx) {
+	h := &rc.Response.Header
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", contentPolicy)
+	if p.AllowOrigin != "" {
+		h.Set("Access-Control-Allow-Origin", p.AllowOrigin)
+	}
+}
+
+func (p *Proxy) preflight(rc *fasthttp.RequestCtx) {
+	h := &rc.Response.Header
+	h.Set("Allow", allowedMethods)
+	if p.AllowOrigin != "" {
+		h.Set("Access-Control-Allow-Origin", p.AllowOrigin)
+		h.Set("Access-Control-Allow-Methods", allowedMethods)
+		h.Set("Access-Control-Max-Age", "86400")
+	}
+	rc.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+func (p *Proxy) fail(rc *fasthttp.RequestCtx, kind params.Kind, err error) {
+	code, status, text := Failure(err)
+	if p.AllowOrigin != "" {
+		rc.Response.Header.Set("Access-Control-Allow-Origin", p.AllowOrigin)
+	}
+	writeFailure(rc, doneHeader(kind), code, status, text)
+	if status == fasthttp.StatusServiceUnavailable {
+		rc.Response.Header.Set("Retry-After", retryAfter)
+	}
+}
+
+// writeFailure writes the contract's error answer (contract 6.1); header is ""
+// when the request was for none of our forms.
+func writeFailure(rc *fasthttp.RequestCtx, header string, code, status int, text string) {
+	h := &rc.Response.Header
+	rc.SetStatusCode(status)
+	h.SetContentType("text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("Cache-Control", "no-store")
+	if status == fasthttp.StatusNotFound {
+		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(notFoundMaxAge/time.Second)))
+	}
+	if header != "" {
+		h.Set(header, "err="+strconv.Itoa(code))
+	}
+	rc.SetBodyString("ERROR " + strconv.Itoa(code) + ": " + text + "\n")
+}
+
+func notOurs(rc *fasthttp.RequestCtx) {
+	rc.SetStatusCode(fasthttp.StatusNotFound)
+	rc.Response.Header.SetContentType("text/plain; charset=utf-8")
+	rc.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	rc.SetBodyString("Not found. Images are at /cdn-cgi/imagedelivery/<account hash>/<image id>/<variant or options>\n" +
+		"and at /cdn-cgi/image/<options>/<source>.\n")
+}
+
+// doneHeader names the header in which Cloudflare tells how it went.
+func doneHeader(kind params.Kind) string {
+	if kind == params.Remote {
+		return "cf-resized"
+	}
+	return "cf-images"
+}
+
+// kindOrPath is kind or, when parsing failed before it was known, what the path
+// looks like.
+func kindOrPath(kind params.Kind, target string) params.Kind {
+	if kind == params.None && strings.Contains(target, "/cdn-cgi/image/") {
+		return params.Remote
+	}
+	return kind
+}
+
+func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, err error) {
+	path, _, _ := strings.Cut(string(rc.Request.Header.RequestURI()), "?")
+	r := Report{
+		Start: start, Took: p.Now().Sub(start),
+		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: rc.RemoteIP().String(),
+		Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
+		Kind: answer.Kind, Outcome: answer.Outcome,
+		Type: string(rc.Response.Header.ContentType()), Modified: !answer.NotModified,
+	}
+	if err != nil {
+		r.Code, _, _ = Failure(err)
+	}
+	if !rc.IsHead() {
+		r.Bytes = len(rc.Response.Body())
+	}
+	p.Report(r)
+}

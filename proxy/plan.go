@@ -1,0 +1,238 @@
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/negotiate"
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/store"
+)
+
+// plan is what will be done for one request: everything that its answer depends
+// on, and nothing else. Once resolved it is only read.
+type plan struct {
+	proxy    *Proxy
+	target   params.Target
+	options  params.Options // the variant's or the URL's, with the client's hints applied
+	image    *store.Image   // Hosted
+	variant  *store.Variant // Hosted, named
+	accepts  negotiate.Accepts
+	hints    []string         // request headers that shaped options
+	warnings []params.Warning // about this request's spelling; not part of the entry
+	maxAge   time.Duration    // Hosted; of a remote source its origin decides
+
+	// known: the source's header is on record, so geometry and choice are
+	// settled before any work, and the key names the very format.
+	known    bool
+	geometry params.Geometry
+	choice   negotiate.Choice
+	notes    []params.Warning // of geometry and choice; the entry carries them
+	key      string
+}
+
+// resolve takes r from its text to its key: steps 3 to 7 of the way of a request.
+// A non-nil assume stands in for the stored record of a hosted image.
+func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) error {
+	var err error
+	pl.target, pl.warnings, err = pl.proxy.Site.Parse(r.Host, r.Target)
+	if err != nil {
+		return err
+	}
+	switch pl.target.Kind {
+	case params.Hosted:
+		err = pl.resolveHosted(ctx, assume)
+	case params.Remote:
+		err = pl.resolveRemote(r)
+	default:
+		err = errNotOurs
+	}
+	if err != nil {
+		return err
+	}
+	pl.options, pl.hints = negotiate.Resolve(pl.options, r.Client)
+	pl.accepts = negotiate.ParseAccept(r.Client.Accept)
+	if err := pl.settle(assume); err != nil {
+		return err
+	}
+	pl.key = pl.name()
+	return nil
+}
+
+func (pl *plan) resolveHosted(ctx context.Context, assume *store.Image) error {
+	t := &pl.target
+	account, err := pl.proxy.Catalog.Account(ctx, t.Account)
+	if err != nil {
+		return err
+	}
+	if t.Variant == "" && !account.Flexible {
+		return fault.New(fault.FlexibleOff, "Options in the URL are switched off for this account; use a named variant")
+	}
+	if pl.image = assume; assume == nil {
+		if pl.image, err = pl.proxy.Catalog.Image(ctx, t.Account, t.Image); err != nil {
+			return err
+		}
+	}
+	pl.options = t.Options
+	pl.maxAge = pl.proxy.Life.Browser
+	if account.BrowserTTL > 0 {
+		pl.maxAge = account.BrowserTTL
+	}
+	if t.Variant != "" {
+		if pl.variant, err = pl.proxy.Catalog.Variant(ctx, t.Account, t.Variant); err != nil {
+			return err
+		}
+		pl.options = pl.variant.Options
+		if pl.variant.BrowserTTL > 0 {
+			pl.maxAge = pl.variant.BrowserTTL
+		}
+	}
+	return authorise(pl.image, pl.variant)
+}
+
+// resolveRemote refuses a transform of a transform: our own origin fetches carry
+// `Via: … image-resizing`, so one that comes back is a loop (contract 1.2).
+func (pl *plan) resolveRemote(r *Request) error {
+	if strings.Contains(r.Via, "image-resizing") {
+		return fault.New(fault.Loop, "The source is itself the result of a transform")
+	}
+	if pl.proxy.Web == nil {
+		return &fault.Error{Kind: fault.NotAllowed, Public: "This server transforms no remote sources"}
+	}
+	pl.options = pl.target.Options
+	return nil
+}
+
+// settle chooses size and format now if the source's header is on record.
+func (pl *plan) settle(assume *store.Image) error {
+	record := pl.image
+	if record == nil {
+		record = assume // explain knows what a remote source will be
+	}
+	if record == nil || record.Size.W == 0 || pl.options.NeedsPixels() {
+		return nil
+	}
+	info := engine.Info{
+		Media: record.Media, Size: record.Size, Orientation: record.Orientation,
+		Frames: record.Frames, Alpha: record.Alpha, Bytes: int(record.Bytes),
+	}
+	var err error
+	pl.geometry, pl.choice, pl.notes, err = pl.choose(info)
+	pl.known = err == nil
+	return err
+}
+
+// choose settles size and format for a source with this header, and says what
+// could not be honoured.
+func (pl *plan) choose(info engine.Info) (params.Geometry, negotiate.Choice, []params.Warning, error) {
+	var geometry params.Geometry
+	var notes []params.Warning
+	if info.Media != params.SVG { // an SVG is never resized (R-svg)
+		var err error
+		geometry, notes, err = pl.options.Geometry(info.Size, info.Orientation, params.Seen{})
+		if err != nil {
+			return geometry, negotiate.Choice{}, nil, err
+		}
+	}
+	picture := negotiate.Picture{Media: info.Media, Animated: info.Animated(), Alpha: info.Alpha, Frames: info.Frames}
+	choice := pl.proxy.Policy.Choose(pl.options, pl.target.Kind == params.Hosted, picture, geometry.Output, pl.accepts)
+	return geometry, choice, append(notes, choice.Warnings...), nil
+}
+
+// name returns the cache key: canonical target with the options in force, the
+// source's version, and the format or, for a source not yet seen, what of the
+// client's Accept can matter (R-cachekey). Ignored options are not in it, and so
+// neither are the warnings about them: they are answered beside the entry.
+func (pl *plan) name() string {
+	var room [512]byte
+	t := pl.target
+	t.Variant, t.Options = "", pl.options
+	b := t.AppendString(room[:0])
+	if pl.variant != nil {
+		b = append(append(b, " variant="...), pl.variant.Name...)
+	}
+	if pl.image != nil {
+		b = strconv.AppendInt(append(b, " version="...), pl.image.Version, 10)
+	}
+	b = append(b, " engine="+engine.Version+" "...)
+	if pl.known {
+		b = append(b, pl.choice.Media.String()...)
+	} else {
+		bucket := negotiate.Bucket(pl.options, t.Kind == params.Hosted, pl.accepts)
+		b = strconv.AppendUint(append(b, "accepts="...), uint64(bucket), 10)
+	}
+	return string(b)
+}
+
+// Tags returns what the answer is made from, for purges.
+func (pl *plan) Tags() []string {
+	t := pl.target
+	if t.Kind == params.Remote {
+		return []string{params.SourceTag(pl.sourceURL())}
+	}
+	tags := []string{params.ImageTag(t.Account, t.Image), params.AccountTag(t.Account)}
+	if pl.variant != nil {
+		tags = append(tags, params.VariantTag(t.Account, pl.variant.Name))
+	}
+	return tags
+}
+
+// sourceURL is the source as an absolute URL; a path belongs to the zone.
+func (pl *plan) sourceURL() string {
+	if pl.target.Source.Absolute {
+		return pl.target.Source.Value
+	}
+	return "https://" + pl.proxy.Site.Zone + pl.target.Source.Value
+}
+
+// etag is strong: it covers the options in force, the format, the engine and the
+// source, so no two sizes or formats of a picture ever share one.
+func (pl *plan) etag(media params.Media, validator string) string {
+	var room [512]byte
+	b := append(room[:0], engine.Version...)
+	b = append(append(b, ' '), media.String()...)
+	b = pl.options.AppendString(append(b, ' '))
+	b = append(append(b, ' '), validator...)
+	sum := sha256.Sum256(b)
+	return `"cf-` + hex.EncodeToString(sum[:8]) + ":" + validator + `"`
+}
+
+// unchanged returns the head of a 304 if r's copy of a known picture is good, so
+// that neither cache nor origin is asked.
+func (pl *plan) unchanged(r *Request) *cache.Entry {
+	if !pl.known || r.IfNoneMatch == "" && r.IfModifiedSince.IsZero() {
+		return nil
+	}
+	etag := pl.etag(pl.choice.Media, string(pl.image.Blob))
+	if !notModified(r, etag, pl.image.Uploaded) {
+		return nil
+	}
+	head := pl.head(pl.choice.VaryAccept)
+	head.Type, head.ETag, head.Modified = pl.choice.Media.String(), etag, pl.image.Uploaded
+	return &head
+}
+
+// notModified applies r's conditions as RFC 9110 section 13.2.2 orders them:
+// If-None-Match, weakly compared, silences If-Modified-Since.
+func notModified(r *Request, etag string, modified time.Time) bool {
+	if r.IfNoneMatch == "" {
+		return !r.IfModifiedSince.IsZero() && !modified.IsZero() &&
+			!modified.Truncate(time.Second).After(r.IfModifiedSince)
+	}
+	for rest := r.IfNoneMatch; rest != ""; {
+		var member string
+		member, rest, _ = strings.Cut(rest, ",")
+		member = strings.TrimPrefix(strings.Trim(member, " \t"), "W/")
+		if member == "*" || member == etag {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,162 @@
+// Package proxy answers a request for one image.
+//
+// [Proxy.Serve] is the way of a request: parse, resolve, authorise, negotiate,
+// name, get or fill. It knows no HTTP; http.go is the door that does.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/negotiate"
+	"github.com/fovea-images/fovea/origin"
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/store"
+)
+
+// Options are what a Proxy is made from. Catalog, Cache, Engine and Stored are required.
+type Options struct {
+	Site    params.Site
+	Catalog *store.Catalog
+	Policy  negotiate.Policy
+	Cache   *cache.Cache
+	Engine  *engine.Engine
+	Stored  origin.Origin // brings hosted images
+	Web     origin.Origin // brings remote sources; nil refuses them
+	Life    Life
+	// AllowOrigin is the value of Access-Control-Allow-Origin on public images; "" sends none.
+	AllowOrigin string
+	// Version is told in the cf-resized header.
+	Version string
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Report is told of every finished request, once; nil is nobody. It is
+	// called on the request's goroutine and must not keep it waiting.
+	Report func(Report)
+}
+
+// Life says how long answers live. Zero fields take the contract's defaults.
+type Life struct {
+	Browser       time.Duration // max-age of hosted images without a setting of their own; 2 days (contract 9)
+	Revalidate    time.Duration // stale-while-revalidate; 2 h (contract 9)
+	Edge          time.Duration // how long a hosted answer stays fresh in the cache; 24 h. A change purges it at once
+	RemoteMinimum time.Duration // least max-age of a remote source; 1 h (contract 9)
+	Grace         time.Duration // how much longer a stale answer serves while refills fail; 24 h
+}
+
+func (l Life) withDefaults() Life {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&l.Browser, 48 * time.Hour},
+		{&l.Revalidate, 2 * time.Hour},
+		{&l.Edge, 24 * time.Hour},
+		{&l.RemoteMinimum, time.Hour},
+		{&l.Grace, 24 * time.Hour},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return l
+}
+
+// Proxy answers requests. It is safe for concurrent use.
+type Proxy struct {
+	Options
+}
+
+// New checks o and returns a Proxy over it.
+func New(o Options) (*Proxy, error) {
+	switch {
+	case o.Catalog == nil:
+		return nil, errors.New("proxy: Catalog is missing")
+	case o.Cache == nil:
+		return nil, errors.New("proxy: Cache is missing")
+	case o.Engine == nil:
+		return nil, errors.New("proxy: Engine is missing")
+	case o.Stored == nil:
+		return nil, errors.New("proxy: Stored is missing")
+	}
+	if err := o.Policy.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Report == nil {
+		o.Report = func(Report) {}
+	}
+	o.Life = o.Life.withDefaults()
+	return &Proxy{Options: o}, nil
+}
+
+// Request is what one request says. Its strings are the caller's to give away:
+// answers and cache entries may share memory with them.
+type Request struct {
+	Method string // GET or HEAD; they are answered alike
+	Host   string // Host header
+	Target string // raw request target, as on the wire
+	Client negotiate.Client
+	Via    string
+	// IfNoneMatch and IfModifiedSince are the request's conditions (RFC 9110 section 13).
+	IfNoneMatch     string
+	IfModifiedSince time.Time
+}
+
+// Answer is what a request gets.
+type Answer struct {
+	Kind params.Kind
+	// Entry is the answer; nil when Serve returned an error. It is shared: read only.
+	Entry   *cache.Entry
+	Outcome cache.Outcome
+	// NotModified: the client's copy is good; Entry may be without a body.
+	NotModified bool
+	// Key names the answer in the cache; "" when the request did not get that far.
+	Key string
+	// Warnings are about this request's spelling; the entry's own are in its fields.
+	Warnings []params.Warning
+}
+
+// errNotOurs says that a path is not an image path: the door answers as a plain
+// web server would.
+var errNotOurs = errors.New("not an image path")
+
+// Serve answers r, from the cache if it can. The error, if any, is errNotOurs or
+// holds a *fault.Error; Answer.Kind is right even then. Ending ctx ends the wait,
+// not the work that others may wait for.
+func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
+	pl := &plan{proxy: p}
+	if err := pl.resolve(ctx, r, nil); err != nil {
+		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed}, err
+	}
+	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings}
+	if head := pl.unchanged(r); head != nil {
+		answer.Entry, answer.Outcome, answer.NotModified = head, cache.Revalidated, true
+		return answer, nil
+	}
+	entry, outcome, err := p.Cache.Get(ctx, pl.key, pl)
+	answer.Outcome = outcome
+	switch {
+	case err != nil:
+		return answer, err
+	case entry.Fault != nil:
+		return answer, entry.Fault
+	}
+	answer.Entry = entry
+	answer.NotModified = notModified(r, entry.ETag, entry.Modified)
+	return answer, nil
+}
+
+// authorise refuses private images: no proof is known yet that opens them (R-private).
+func authorise(image *store.Image, variant *store.Variant) error {
+	if !image.RequireSigned || variant != nil && variant.NeverRequireSigned {
+		return nil
+	}
+	return fault.New(fault.Denied, "This image needs a valid signature")
+}

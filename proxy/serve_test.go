@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/params"
+)
+
+func TestAThousandAskAndOneDecodes(t *testing.T) {
+	f := newFixture(t)
+	f.add("cat", picture(1600, 1200))
+	var ready, all sync.WaitGroup
+	begin := make(chan struct{})
+	for range 1000 {
+		ready.Add(1)
+		all.Go(func() {
+			ready.Done()
+			<-begin
+			answer, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: path("cat/w=600")})
+			if err != nil || len(answer.Entry.Body) == 0 {
+				t.Errorf("%+v, %v", answer, err)
+			}
+		})
+	}
+	ready.Wait()
+	close(begin)
+	all.Wait()
+	if n := f.Engine.Stats().Decodes; n != 1 {
+		t.Errorf("%d decodes", n)
+	}
+}
+
+// warm returns a request whose answer is in the cache.
+func warm(tb testing.TB, f *fixture, target string) *Request {
+	tb.Helper()
+	r := &Request{Method: http.MethodGet, Host: "example.com", Target: target}
+	r.Client.Accept = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+	if _, err := f.Serve(tb.Context(), r); err != nil {
+		tb.Fatal(err)
+	}
+	f.tier.Wait()
+	return r
+}
+
+func TestAHitAllocatesLittle(t *testing.T) {
+	f := newFixture(t)
+	f.add("shoes/red.jpg", picture(160, 120))
+	for _, target := range []string{path("shoes/red.jpg/public"), path("shoes/red.jpg/width=80,height=60,fit=cover")} {
+		r := warm(t, f, target)
+		ctx := t.Context()
+		if got := testing.AllocsPerRun(100, func() {
+			if answer, err := f.Serve(ctx, r); err != nil || answer.Outcome != cache.Hit {
+				t.Fatal(answer.Outcome, err)
+			}
+		}); got > 5 {
+			t.Errorf("%s: %v allocations", target, got)
+		}
+	}
+}
+
+// The look-ups of the contract's vectors, which parsing alone cannot judge.
+func TestVectorsURLs(t *testing.T) {
+	type vector struct {
+		ID, URL string
+		Context struct {
+			Images      json.RawMessage
+			AccountHash string `json:"account_hash"`
+			Flexible    *bool  `json:"flexible_variants"`
+		}
+		Expect struct {
+			Error *struct{ Code, Status int }
+		}
+	}
+	folder := os.Getenv("FOVEA_VECTORS")
+	if folder == "" {
+		folder = filepath.Join("..", "params", "testdata", "vectors")
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "urls.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Cases []vector }
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, c := range file.Cases {
+		if c.Expect.Error == nil || c.Context.Images == nil && c.Context.AccountHash == "" && c.Context.Flexible == nil {
+			continue
+		}
+		n++
+		t.Run(c.ID, func(t *testing.T) {
+			f := newFixture(t)
+			f.add("083eb7b2", picture(16, 12))
+			account, err := f.library.Names.Account(t.Context(), hash)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Context.Flexible != nil {
+				account.Flexible = *c.Context.Flexible
+			}
+			if err := f.library.Names.SetAccount(t.Context(), account); err != nil {
+				t.Fatal(err)
+			}
+			f.library.Forget(params.AccountTag(hash))
+			_, rest, _ := strings.Cut(c.URL, "://")
+			slash := strings.IndexByte(rest, '/')
+			_, err = f.Serve(t.Context(), &Request{Host: rest[:slash], Target: rest[slash:]})
+			if err == nil {
+				t.Fatal("it was answered")
+			}
+			if code, status, _ := Failure(err); code != c.Expect.Error.Code || status != c.Expect.Error.Status {
+				t.Errorf("%d/%d, want %+v", code, status, *c.Expect.Error)
+			}
+		})
+	}
+	t.Logf("urls.json: %d cases of look-ups", n)
+	if n == 0 {
+		t.Error("no such case")
+	}
+}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"image"
 	"io"
 	"net"
@@ -290,7 +291,9 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-func isClosed(err error) bool { return err == io.ErrClosedPipe || err == net.ErrClosed }
+func isClosed(err error) bool {
+	return errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed)
+}
 
 // A panic in the middle of a request is an answer, and the next one is served.
 func TestAPanicIsAnAnswer(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/cache/memory"
 	"github.com/fovea-images/fovea/engine"
@@ -182,19 +180,25 @@ func (a *app) open(ctx context.Context, address string) (string, error) {
 	return a.greeting(ctx, address, account)
 }
 
+// server is what both doors are.
+type server interface {
+	Serve(listener net.Listener) error
+	ShutdownWithContext(ctx context.Context) error
+}
+
 // serve listens until ctx ends and then lets running answers finish.
 func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	waits, stop := context.WithCancel(context.WithoutCancel(ctx)) // answers outlive the signal
 	defer stop()
 	h := a.settings.HTTP
-	servers := []*fasthttp.Server{proxy.NewServer(waits, a.proxy, proxy.ServerOptions{
+	servers := []server{proxy.NewServer(waits, a.proxy, proxy.ServerOptions{
 		ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
 		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP,
 	})}
 	failed := make(chan error, 2)
 	go func() { failed <- servers[0].Serve(listener) }()
 	if a.settings.Admin.Listen != "" {
-		side, err := net.Listen("tcp", a.settings.Admin.Listen)
+		side, err := listen(ctx, a.settings.Admin.Listen)
 		if err != nil {
 			return errors.Join(fmt.Errorf("admin.listen: %w", err), listener.Close())
 		}
@@ -213,8 +217,8 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Shutdown)
 	defer cancel()
 	var errs []error
-	for _, server := range servers {
-		if err := server.ShutdownWithContext(patience); err != nil {
+	for _, s := range servers {
+		if err := s.ShutdownWithContext(patience); err != nil {
 			errs = append(errs, fmt.Errorf("stopped before all answers were finished: %w", err))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,7 +27,7 @@ type explainCmd struct {
 }
 
 // Run explains each URL. It fails only when it cannot explain.
-func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) error {
+func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 	assume, err := parseSource(c.Source)
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer func() { err = errors.Join(err, a.close()) }()
 	explain := func(address string) error {
 		r := request
 		r.Host, r.Target = split(address)

@@ -45,7 +45,7 @@ type tally struct {
 
 // Run adds every picture of the sources. Their ids are their names or, from a
 // folder, their paths in it. What in a folder is no picture is passed over.
-func (c *importCmd) Run(ctx context.Context, cli *cli, w world) error {
+func (c *importCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 	settings, err := cli.settings(w)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (c *importCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer func() { err = errors.Join(err, a.close()) }()
 	account, err := a.library.EnsureAccount(ctx, settings.Account, true)
 	if err != nil {
 		return err

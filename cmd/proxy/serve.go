@@ -31,7 +31,7 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", settings.Listen)
+	listener, err := listen(ctx, settings.Listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen: expected a free address, received %q: %w", settings.Listen, err), a.close())
 	}
@@ -43,6 +43,10 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 		err = a.serve(ctx, listener)
 	}
 	return errors.Join(err, a.close())
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 }
 
 // hostOf is how a browser on this machine reaches address.

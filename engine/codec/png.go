@@ -115,7 +115,7 @@ func (pngCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions) 
 
 func (pngCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOptions) ([]byte, error) {
 	m := p.Frames[0].Image
-	var img image.Image = standardPNG(m)
+	img := standardPNG(m)
 	if o.Palette && !halfTransparent(m.Alpha) {
 		// Quality chooses how many colours: all of them from 80 on.
 		colours := min(max(qualityOf(o)*256/80, 8), 256)

@@ -142,16 +142,8 @@ func (o *Origin) Get(ctx context.Context, address string) (origin.Source, error)
 	if err != nil {
 		return origin.Source{}, failure(err, fault.ConnectTimeout)
 	}
-	source, err := o.read(response)
-	return source, errors.Join(err, closing(response.Body, err))
-}
-
-// closing closes body; an error of that matters only if all went well before.
-func closing(body io.Closer, before error) error {
-	if err := body.Close(); err != nil && before == nil {
-		return failure(err, fault.DownloadTimeout)
-	}
-	return nil
+	defer response.Body.Close()
+	return o.read(response)
 }
 
 // failure says which kind of fault a client's error is. timeout is the kind of a

@@ -35,6 +35,51 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 		}
 		return names
 	}
+	accounts(t, begin, account)
+	t.Run("an image comes back whole, with a version", func(t *testing.T) {
+		names := begin(t)
+		added, err := names.AddImage(t.Context(), image, false)
+		if err != nil || added.Version <= 0 {
+			t.Fatalf("%+v, %v", added, err)
+		}
+		want := image
+		want.Version = added.Version
+		got, err := names.Image(t.Context(), image.Account, image.ID)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got)\n%s", err, diff)
+		}
+	})
+	versions(t, begin, image)
+	absences(t, begin, account, image)
+	t.Run("images are listed in pages", func(t *testing.T) { pages(t, begin(t), image) })
+	t.Run("variants are added, changed and removed", func(t *testing.T) { variants(t, begin(t), account.Hash) })
+	t.Run("bytes know whether they are used", func(t *testing.T) {
+		names := begin(t)
+		for _, want := range []bool{false, true} {
+			if used, err := names.BlobUsed(t.Context(), image.Blob); err != nil || used != want {
+				t.Errorf("used %v, %v; want %v", used, err, want)
+			}
+			if !want {
+				if _, err := names.AddImage(t.Context(), image, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+	t.Run("many write at once", func(t *testing.T) { crowd(t, begin(t), image) })
+	t.Run("an ended context ends the call", func(t *testing.T) {
+		names := begin(t)
+		ctx, end := context.WithCancel(t.Context())
+		end()
+		if _, err := names.AddImage(ctx, image, false); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+type opener = func(t *testing.T) store.Names
+
+func accounts(t *testing.T, begin opener, account store.Account) {
 	t.Run("an account begins with its public variant", func(t *testing.T) {
 		names := begin(t)
 		got, err := names.Account(t.Context(), account.Hash)
@@ -64,19 +109,9 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 			t.Errorf("of an unknown account: %v", err)
 		}
 	})
-	t.Run("an image comes back whole, with a version", func(t *testing.T) {
-		names := begin(t)
-		added, err := names.AddImage(t.Context(), image, false)
-		if err != nil || added.Version <= 0 {
-			t.Fatalf("%+v, %v", added, err)
-		}
-		want := image
-		want.Version = added.Version
-		got, err := names.Image(t.Context(), image.Account, image.ID)
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("%v (-want +got)\n%s", err, diff)
-		}
-	})
+}
+
+func versions(t *testing.T, begin opener, image store.Image) {
 	t.Run("a taken id is refused or replaced, and versions only grow", func(t *testing.T) {
 		names := begin(t)
 		first, err := names.AddImage(t.Context(), image, false)
@@ -99,6 +134,9 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 			t.Errorf("added again: %d after %d, %v", third.Version, second.Version, err)
 		}
 	})
+}
+
+func absences(t *testing.T, begin opener, account store.Account, image store.Image) {
 	t.Run("what is not there is a fault of its kind", func(t *testing.T) {
 		names := begin(t)
 		ctx := t.Context()
@@ -118,30 +156,6 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 			if !fault.Is(tt.err, tt.kind) {
 				t.Errorf("%v, want kind %v", tt.err, tt.kind)
 			}
-		}
-	})
-	t.Run("images are listed in pages", func(t *testing.T) { pages(t, begin(t), image) })
-	t.Run("variants are added, changed and removed", func(t *testing.T) { variants(t, begin(t), account.Hash) })
-	t.Run("bytes know whether they are used", func(t *testing.T) {
-		names := begin(t)
-		for _, want := range []bool{false, true} {
-			if used, err := names.BlobUsed(t.Context(), image.Blob); err != nil || used != want {
-				t.Errorf("used %v, %v; want %v", used, err, want)
-			}
-			if !want {
-				if _, err := names.AddImage(t.Context(), image, false); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	})
-	t.Run("many write at once", func(t *testing.T) { crowd(t, begin(t), image) })
-	t.Run("an ended context ends the call", func(t *testing.T) {
-		names := begin(t)
-		ctx, end := context.WithCancel(t.Context())
-		end()
-		if _, err := names.AddImage(ctx, image, false); !errors.Is(err, context.Canceled) {
-			t.Errorf("%v", err)
 		}
 	})
 }

@@ -16,7 +16,6 @@ type surface struct {
 	gloss  float64 // share of light mirrored straight on
 	rough  float64 // how far mirrored light scatters
 	glass  bool
-	glow   vec
 	bumpy  float64 // strength and
 	bumps  float64 // frequency of small dents
 }

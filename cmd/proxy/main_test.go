@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The test binary is also the commands that scripts call.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"proxy": main, "curl": curl})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"picture": drawPicture, "serve-folder": serveFolder,
+		},
+	})
+}
+
+// drawPicture is: picture FILE WIDTH HEIGHT.
+func drawPicture(ts *testscript.TestScript, _ bool, args []string) {
+	w, err1 := strconv.Atoi(args[1])
+	h, err2 := strconv.Atoi(args[2])
+	ts.Check(err1)
+	ts.Check(err2)
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i*7) | 0x80
+	}
+	for i := 3; i < len(m.Pix); i += 4 {
+		m.Pix[i] = 255
+	}
+	m.SetNRGBA(0, 0, color.NRGBA{R: 1, A: 255})
+	file := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
+	var b bytes.Buffer
+	if strings.HasSuffix(file, ".png") {
+		ts.Check(png.Encode(&b, m))
+	} else {
+		ts.Check(jpeg.Encode(&b, m, nil))
+	}
+	ts.Check(os.WriteFile(file, b.Bytes(), 0o644))
+}
+
+// serveFolder is: serve-folder FOLDER; its URL is then $FOLDER_URL.
+func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
+	server := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(server.Close)
+	ts.Setenv("FOLDER_URL", server.URL)
+}
+
+// curl does as much of curl as the README uses, for machines without it:
+// curl [-s] [-o FILE] [-H LINE] [-w TEXT] URL, with %{content_type}, %{http_code}
+// and %header{NAME} in TEXT.
+func curl() {
+	if err := fetch(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "curl:", err)
+		os.Exit(1)
+	}
+}
+
+func fetch(args []string, to io.Writer) error {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "", nil)
+	if err != nil {
+		return err
+	}
+	text := ""
+	out := to
+	for len(args) > 0 {
+		flag := args[0]
+		args = args[1:]
+		switch flag {
+		case "-s":
+			continue
+		case "-o", "-w", "-H":
+		default:
+			if request.URL, err = request.URL.Parse(flag); err != nil {
+				return err
+			}
+			continue
+		}
+		switch value := args[0]; flag {
+		case "-o":
+			out = io.Discard
+		case "-w":
+			text = value
+		case "-H":
+			name, line, _ := strings.Cut(value, ": ")
+			request.Header.Set(name, line)
+		}
+		args = args[1:]
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(out, response.Body); err != nil {
+		return err
+	}
+	replacer := []string{`\n`, "\n", "%{content_type}", response.Header.Get("Content-Type"), "%{http_code}", strconv.Itoa(response.StatusCode)}
+	for name := range response.Header {
+		replacer = append(replacer, "%header{"+strings.ToLower(name)+"}", response.Header.Get(name))
+	}
+	_, err = io.WriteString(to, strings.NewReplacer(replacer...).Replace(text))
+	return err
+}
+
+// running is a `proxy serve`.
+type running struct {
+	url      string
+	greeting string
+	stop     context.CancelFunc
+	status   chan int
+	log      *bytes.Buffer
+}
+
+// start runs the command in this process until the test ends or stop is called.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	s := &running{stop: cancel, status: make(chan int, 1), log: &bytes.Buffer{}}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data")}, args...)
+	go func() {
+		s.status <- run(ctx, args, world{strings.NewReader(""), in, s.log, nil})
+		_ = in.Close()
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if status, ok := <-s.status; ok && status != 0 {
+			t.Errorf("exit status %d: %s", status, s.log)
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for n := 0; n < 10 && lines.Scan(); n++ {
+		line := lines.Text()
+		s.greeting += line + "\n"
+		if _, address, ok := strings.Cut(line, "is serving on "); ok {
+			s.url = address
+		}
+	}
+	if s.url == "" {
+		t.Fatalf("no address in %q; %s", s.greeting, s.log)
+	}
+	return s
+}
+
+func get(t *testing.T, address string, header ...string) (*http.Response, []byte) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		request.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, body
+}

@@ -1,0 +1,68 @@
+package house
+
+// room is one row of the table of rooms: what a package may import of ours, and why.
+type room struct {
+	imports string // space-separated; "*" = everything
+	why     string
+}
+
+// rooms has every package of the repository.
+var rooms = map[string]room{
+	"cmd/proxy":               {"*", "the composition root knows all, and nobody knows it"},
+	"cmd/proxy/demo":          {"", "pictures, and nothing that shows them"},
+	"cmd/proxy/demo/generate": {"", "arithmetic"},
+	"proxy":                   {"params token negotiate plugins cache origin engine store internal/fault", "it is the way of a request through the rooms"},
+	"negotiate":               {"params", "a pure choice over what a URL says"},
+	"params":                  {"internal/fault", "the ground that all others agree on"},
+	"cache":                   {"internal/fault", "it knows nothing of images or HTTP"},
+	"cache/memory":            {"cache", "a tier"},
+	"cache/cachetest":         {"cache internal/fault", "what every tier promises"},
+	"engine":                  {"params internal/fault engine/pixel", "steps over pixels; codecs are handed in"},
+	"engine/pixel":            {"", "pixels know of nothing else"},
+	"engine/codec":            {"engine engine/pixel params internal/fault", "the two ends of the engine"},
+	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},
+	"store/sqldb":             {"store params internal/fault", "a keeper of names; params for the types of its columns"},
+	"store/fsblob":            {"store internal/fault", "a keeper of bytes"},
+	"store/storetest":         {"store params internal/fault", "what every keeper promises"},
+	"origin":                  {"params internal/fault", "the contract of a source"},
+	"origin/stored":           {"origin store params internal/fault", "sources from the store"},
+	"origin/web":              {"origin params internal/fault", "sources from the web"},
+	"internal/fault":          {"", "every room speaks of failure"},
+	"internal/config":         {"", "knobs know nothing of what they turn"},
+	"internal/telemetry":      {"", "it is told words and numbers, not types"},
+	"internal/admin":          {"internal/telemetry internal/fault", "an operator's view, handed in as functions"},
+	"internal/house":          {"", "it reads files, not packages"},
+}
+
+// wall keeps a third-party module in its room, or in one file of it.
+type wall struct{ where, why string }
+
+var walls = map[string]wall{
+	"github.com/valyala/fasthttp":                  {"proxy/http.go internal/admin", "HTTP stops at the door"},
+	"github.com/dgraph-io/ristretto/v2":            {"cache/memory", "one tier's way to forget"},
+	"github.com/alecthomas/kong":                   {"cmd/proxy", "the command line"},
+	"github.com/schollz/progressbar/v3":            {"cmd/proxy", "a bar for people"},
+	"github.com/goccy/go-yaml":                     {"internal/config", "the one configuration format"},
+	"github.com/prometheus/client_golang":          {"internal/telemetry", "the one registry"},
+	"github.com/prometheus/common":                 {"internal/telemetry", "the text format of the one registry"},
+	"modernc.org/sqlite":                           {"store/sqldb", "a database is a keeper's business"},
+	"github.com/gen2brain/jpegn":                   {"engine/codec", "a codec"},
+	"github.com/gen2brain/webp":                    {"engine/codec", "a codec"},
+	"github.com/gen2brain/avif":                    {"engine/codec", "a codec"},
+	"golang.org/x/image/webp":                      {"engine/codec", "a codec"},
+	"golang.org/x/image/colornames":                {"params", "the names of CSS colours"},
+	"golang.org/x/net/idna":                        {"params", "host names in one spelling"},
+	"github.com/kovidgoyal/imaging/prism/meta/icc": {"engine/pixel", "colour profiles"},
+	"github.com/google/go-cmp":                     {"cache/cachetest store/storetest", "differences for people to read"},
+	"github.com/rogpeppe/go-internal":              {"", "scripts that run the binary"},
+}
+
+// long lists what may break a bound, with the reason.
+var long = map[string]string{}
+
+// The bounds of a function and a file, in lines.
+const (
+	maxFunction = 100
+	mostly      = 40 // nine of ten functions
+	maxFile     = 600
+)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/picturetest"
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
@@ -59,7 +60,7 @@ func TestCodecs(t *testing.T) {
 				want = 0.98
 			}
 			for _, size := range []image.Point{{161, 119}, {1, 1}, {2, 3}, {640, 400}} {
-				source := photo(size.X, size.Y, false)
+				source := picturetest.Photo(size.X, size.Y, false)
 				body := encode(t, c, picture(source), engine.EncodeOptions{Quality: 95})
 				if got := engine.Sniff(body); got != c.Media() {
 					t.Fatalf("sniffed as %v", got)
@@ -74,12 +75,12 @@ func TestCodecs(t *testing.T) {
 					t.Fatalf("%v: decoded %v", size, got.Rect)
 				}
 				if size.X >= 100 {
-					if s := ssim(source, got); s < want {
+					if s := picturetest.SSIM(source, got); s < want {
 						t.Errorf("%v: SSIM %.4f, want at least %.2f", size, s, want)
 					}
 				}
 			}
-			faded := photo(160, 120, true)
+			faded := picturetest.Photo(160, 120, true)
 			body := encode(t, c, picture(faded), engine.EncodeOptions{Quality: 95})
 			info, err := c.Probe(body)
 			if err != nil || info.Alpha != hasAlpha[c.Media()] {
@@ -90,7 +91,7 @@ func TestCodecs(t *testing.T) {
 				t.Errorf("alpha is there: %v", got.Alpha != nil)
 			}
 			if c.Media() != params.GIF && hasAlpha[c.Media()] {
-				if s := ssim(faded, got.NRGBA()); s < want {
+				if s := picturetest.SSIM(faded, got.NRGBA()); s < want {
 					t.Errorf("with alpha: SSIM %.4f", s)
 				}
 			}
@@ -133,11 +134,11 @@ func TestAnimations(t *testing.T) {
 			}
 			for i, source := range []*image.NRGBA{red, blue, red} {
 				frame := got.Frames[i].Image.NRGBA()
-				if s := ssim(source, frame); s < 0.98 || got.Frames[i].Delay != 70*time.Millisecond {
+				if s := picturetest.SSIM(source, frame); s < 0.98 || got.Frames[i].Delay != 70*time.Millisecond {
 					t.Errorf("frame %d: SSIM %.3f, delay %v", i, s, got.Frames[i].Delay)
 				}
 			}
-			if first := decode(t, c, body, engine.DecodeOptions{FirstFrame: true}); len(first.Frames) != 1 || ssim(red, first.Frames[0].Image.NRGBA()) < 0.98 {
+			if first := decode(t, c, body, engine.DecodeOptions{FirstFrame: true}); len(first.Frames) != 1 || picturetest.SSIM(red, first.Frames[0].Image.NRGBA()) < 0.98 {
 				t.Errorf("the first frame alone: %d frames", len(first.Frames))
 			}
 		})
@@ -183,7 +184,7 @@ func TestGIFDisposal(t *testing.T) {
 }
 
 func TestJPEGScalesOnlyAsFarAsAsked(t *testing.T) {
-	body := encode(t, jpegCodec{}, picture(photo(640, 400, false)), engine.EncodeOptions{Quality: 90})
+	body := encode(t, jpegCodec{}, picture(picturetest.Photo(640, 400, false)), engine.EncodeOptions{Quality: 90})
 	for least, want := range map[params.Size]int{{}: 640, {W: 300, H: 10}: 640, {W: 160, H: 100}: 320, {W: 80, H: 50}: 160, {W: 1, H: 1}: 80, {W: 161, H: 1}: 640} {
 		if got := decode(t, jpegCodec{}, body, engine.DecodeOptions{MinSize: least}).Frames[0].Image.W; got != want {
 			t.Errorf("for %v: %d wide, want %d", least, got, want)
@@ -192,7 +193,7 @@ func TestJPEGScalesOnlyAsFarAsAsked(t *testing.T) {
 }
 
 func TestJPEGForms(t *testing.T) {
-	source := picture(photo(200, 150, false))
+	source := picture(picturetest.Photo(200, 150, false))
 	exif := []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00")
 	progressive := encode(t, jpegCodec{}, source, engine.EncodeOptions{EXIF: exif})
 	baseline := encode(t, jpegCodec{}, source, engine.EncodeOptions{Baseline: true})
@@ -215,19 +216,19 @@ func TestJPEGForms(t *testing.T) {
 }
 
 func TestPNGPalette(t *testing.T) {
-	source := photo(300, 200, true)
+	source := picturetest.Photo(300, 200, true)
 	full := encode(t, pngCodec{}, picture(source), engine.EncodeOptions{})
-	small := encode(t, pngCodec{}, picture(photo(300, 200, false)), engine.EncodeOptions{Palette: true, Quality: 80})
+	small := encode(t, pngCodec{}, picture(picturetest.Photo(300, 200, false)), engine.EncodeOptions{Palette: true, Quality: 80})
 	if len(small)*2 > len(full) || small[25] != 3 {
 		t.Errorf("%d bytes of colour type %d, true colour has %d", len(small), small[25], len(full))
 	}
-	if s := ssim(photo(300, 200, false), decode(t, pngCodec{}, small, engine.DecodeOptions{}).Frames[0].Image.NRGBA()); s < 0.85 {
+	if s := picturetest.SSIM(picturetest.Photo(300, 200, false), decode(t, pngCodec{}, small, engine.DecodeOptions{}).Frames[0].Image.NRGBA()); s < 0.85 {
 		t.Errorf("SSIM %.3f", s)
 	}
 }
 
 func TestWebPLossless(t *testing.T) {
-	source := photo(64, 48, false)
+	source := picturetest.Photo(64, 48, false)
 	body := encode(t, webpCodec{}, picture(source), engine.EncodeOptions{Lossless: true, Quality: 100})
 	if got := decode(t, webpCodec{}, body, engine.DecodeOptions{}).Frames[0].Image.NRGBA(); !bytes.Equal(got.Pix, source.Pix) {
 		t.Error("pixels changed")
@@ -236,12 +237,12 @@ func TestWebPLossless(t *testing.T) {
 
 // What quality means is pinned: bytes and likeness of one picture.
 func TestQuality(t *testing.T) {
-	source := photo(400, 300, false)
+	source := picturetest.Photo(400, 300, false)
 	for _, c := range []engine.Codec{jpegCodec{}, webpCodec{}, avifCodec{}} {
 		last := 0
 		for _, q := range []int{30, 60, 85, 95} {
 			body := encode(t, c, picture(source), engine.EncodeOptions{Quality: q})
-			s := ssim(source, decode(t, c, body, engine.DecodeOptions{}).Frames[0].Image.NRGBA())
+			s := picturetest.SSIM(source, decode(t, c, body, engine.DecodeOptions{}).Frames[0].Image.NRGBA())
 			t.Logf("%v quality %d: %d bytes, SSIM %.4f", c.Media(), q, len(body), s)
 			if floor := map[int]float64{30: 0.80, 60: 0.88, 85: 0.93, 95: 0.98}[q]; s < floor || len(body) < last {
 				t.Errorf("%v quality %d: %d bytes after %d, SSIM %.4f under %.2f", c.Media(), q, len(body), last, s, floor)
@@ -358,13 +359,13 @@ func TestRealPictures(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	small := picture(photo(24, 16, true))
+	small := picture(picturetest.Photo(24, 16, true))
 	for _, c := range Table() {
 		f.Add(encode(f, c, small, engine.EncodeOptions{}))
-		f.Add(encode(f, c, picture(photo(5, 4, false)), engine.EncodeOptions{Lossless: true, Palette: true, Baseline: true}))
+		f.Add(encode(f, c, picture(picturetest.Photo(5, 4, false)), engine.EncodeOptions{Lossless: true, Palette: true, Baseline: true}))
 	}
-	f.Add(encode(f, gifCodec{}, picture(photo(5, 4, false), photo(5, 4, true)), engine.EncodeOptions{}))
-	f.Add(encode(f, webpCodec{}, picture(photo(5, 4, false), photo(5, 4, true)), engine.EncodeOptions{}))
+	f.Add(encode(f, gifCodec{}, picture(picturetest.Photo(5, 4, false), picturetest.Photo(5, 4, true)), engine.EncodeOptions{}))
+	f.Add(encode(f, webpCodec{}, picture(picturetest.Photo(5, 4, false), picturetest.Photo(5, 4, true)), engine.EncodeOptions{}))
 	for _, body := range hostile() {
 		if len(body) < 1<<12 {
 			f.Add(body)
@@ -395,7 +396,7 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzProbe(f *testing.F) {
 	for _, c := range Table() {
-		f.Add(encode(f, c, picture(photo(24, 16, true)), engine.EncodeOptions{}))
+		f.Add(encode(f, c, picture(picturetest.Photo(24, 16, true)), engine.EncodeOptions{}))
 	}
 	for _, body := range hostile() {
 		if len(body) < 1<<12 {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/picturetest"
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
@@ -371,7 +372,7 @@ func codecOf(t testing.TB, m params.Media) engine.Codec {
 }
 
 // scene is photo as planes.
-func scene(w, h int) *pixel.Image { return pixel.FromNRGBA(photo(w, h, false)) }
+func scene(w, h int) *pixel.Image { return pixel.FromNRGBA(picturetest.Photo(w, h, false)) }
 
 // veiled is scene with alpha that rises from left to right.
 func veiled(w, h int) *pixel.Image {

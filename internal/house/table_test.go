@@ -19,6 +19,7 @@ var rooms = map[string]room{
 	"cache/cachetest":         {"cache internal/fault", "what every tier promises"},
 	"engine":                  {"params internal/fault engine/pixel", "steps over pixels; codecs are handed in"},
 	"engine/pixel":            {"", "pixels know of nothing else"},
+	"engine/picturetest":      {"", "pictures for tests"},
 	"engine/codec":            {"engine engine/pixel params internal/fault", "the two ends of the engine"},
 	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},
 	"store/sqldb":             {"store params internal/fault", "a keeper of names; params for the types of its columns"},

@@ -138,6 +138,11 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	case errors.Is(err, errNotOurs):
 		err = nil
 		notOurs(rc)
+	case err != nil && answer.Fallback != "":
+		p.fail(rc, answer.Kind, err)
+		rc.Response.ResetBody()
+		rc.Response.Header.Set("Location", answer.Fallback)
+		rc.SetStatusCode(fasthttp.StatusTemporaryRedirect)
 	case err != nil:
 		p.fail(rc, kindOrPath(answer.Kind, request.Target), err)
 	default:

@@ -93,6 +93,9 @@ func TestAnswers(t *testing.T) {
 		{"too large a result", path("cat/w=20000,fit=contain"), nil, 403, "9413", "", ""},
 		{"an origin that is not allowed", "/cdn-cgi/image/w=8/https://other.com/a.png", nil, 403, "9401", "", "cf-resized: err=9401"},
 		{"a source that is not there", "/cdn-cgi/image/w=8/none.png", nil, 404, "9404", "", "cf-resized: err=9404"},
+		{"a source that is not there, with a way out", "/cdn-cgi/image/w=8,onerror=redirect/none.png?v=1", nil, 307, "", "", "Location: /none.png?v=1\ncf-resized: err=9404"},
+		{"a way out to a sub-domain", "/cdn-cgi/image/w=8,onerror=redirect/https://cdn.example.com/a.png", nil, 403, "9401", "", ""},
+		{"no way out to strangers", "/cdn-cgi/image/w=8,onerror=redirect/https://other.com/a.png", nil, 403, "9401", "", "Location: "},
 		{"a login page", "/cdn-cgi/image/w=8/login", nil, 415, "9412", "", ""},
 		{"a broken origin", "/cdn-cgi/image/w=8/broken", nil, 502, "9509", "", ""},
 		{"a transform of a transform", "/cdn-cgi/image/w=8/photo.jpg", []string{"Via: 1.1 x (image-resizing)"}, 508, "9403", "", ""},
@@ -103,7 +106,7 @@ func TestAnswers(t *testing.T) {
 			if response.StatusCode != tt.status {
 				t.Fatalf("%d, want %d: %.200s", response.StatusCode, tt.status, body)
 			}
-			if tt.status >= 400 {
+			if tt.status >= 300 {
 				if !strings.HasPrefix(string(body), "ERROR "+tt.kind) && tt.kind != "" {
 					t.Errorf("%q, want code %s", body, tt.kind)
 				}

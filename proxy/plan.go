@@ -192,6 +192,24 @@ func (pl *plan) sourceURL() string {
 	return "https://" + pl.proxy.Site.Zone + pl.target.Source.Value
 }
 
+// fallback is where onerror=redirect sends the client: to the source itself, if
+// that is the zone's own or a sub-domain's (R-onerror).
+func (pl *plan) fallback() string {
+	source := pl.target.Source
+	if !pl.target.Options.Redirect || source.Value == "" {
+		return ""
+	}
+	if !source.Absolute {
+		return source.Value
+	}
+	_, rest, _ := strings.Cut(source.Value, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	if zone := pl.proxy.Site.Zone; zone != "" && (host == zone || strings.HasSuffix(host, "."+zone)) {
+		return source.Value
+	}
+	return ""
+}
+
 // etag is strong: it covers the options in force, the format, the engine and the
 // source, so no two sizes or formats of a picture ever share one.
 func (pl *plan) etag(media params.Media, validator string) string {

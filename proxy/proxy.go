@@ -119,6 +119,8 @@ type Answer struct {
 	NotModified bool
 	// Key names the answer in the cache; "" when the request did not get that far.
 	Key string
+	// Fallback is the URL to send the client to when there is no answer; "" = none.
+	Fallback string
 	// Warnings are about this request's spelling; the entry's own are in its fields.
 	Warnings []params.Warning
 }
@@ -133,7 +135,7 @@ var errNotOurs = errors.New("not an image path")
 func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 	pl := &plan{proxy: p}
 	if err := pl.resolve(ctx, r, nil); err != nil {
-		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed}, err
+		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback()}, err
 	}
 	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings}
 	if head := pl.unchanged(r); head != nil {
@@ -142,11 +144,12 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 	}
 	entry, outcome, err := p.Cache.Get(ctx, pl.key, pl)
 	answer.Outcome = outcome
-	switch {
-	case err != nil:
+	if err == nil && entry.Fault != nil {
+		err = entry.Fault
+	}
+	if err != nil {
+		answer.Fallback = pl.fallback()
 		return answer, err
-	case entry.Fault != nil:
-		return answer, entry.Fault
 	}
 	answer.Entry = entry
 	answer.NotModified = notModified(r, entry.ETag, entry.Modified)

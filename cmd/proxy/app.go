@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,6 +42,37 @@ type app struct {
 	cache     *cache.Cache
 	web       *web.Origin
 	proxy     *proxy.Proxy
+	scratch   string // folder to remove at the end; "" = none
+}
+
+// lookingApp is newApp for commands that only look: where there is no store they
+// look at an empty one that leaves nothing behind.
+func lookingApp(ctx context.Context, settings config.Config) (*app, error) {
+	scratch := ""
+	if _, err := os.Stat(settings.Data); errors.Is(err, fs.ErrNotExist) {
+		if scratch, err = os.MkdirTemp("", "fovea-*"); err != nil {
+			return nil, err
+		}
+		settings.Data = scratch
+	}
+	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, errors.Join(err, removeAll(scratch))
+	}
+	a.scratch = scratch
+	if scratch != "" {
+		if _, err := a.library.EnsureAccount(ctx, settings.Account, settings.Flexible); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	return a, nil
+}
+
+func removeAll(folder string) error {
+	if folder == "" {
+		return nil
+	}
+	return os.RemoveAll(folder)
 }
 
 // newApp builds every room. Its complaints name the knob that is wrong; there
@@ -163,12 +196,12 @@ func (a *app) close() error {
 	if a.library != nil {
 		err = errors.Join(err, a.library.Names.Close())
 	}
-	return err
+	return errors.Join(err, removeAll(a.scratch))
 }
 
 // open makes the store ready to be served and returns what to say at the start.
 func (a *app) open(ctx context.Context, address string) (string, error) {
-	account, err := a.library.EnsureAccount(ctx, a.settings.Account, true)
+	account, err := a.library.EnsureAccount(ctx, a.settings.Account, a.settings.Flexible)
 	if err != nil {
 		return "", fmt.Errorf("account: %w", err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/fovea-images/fovea/internal/config"
 )
@@ -23,7 +22,7 @@ func (c *checkCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return err
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler))
+	a, err := lookingApp(ctx, settings)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,7 +39,7 @@ func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 	if err != nil {
 		return err
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler))
+	a, err := lookingApp(ctx, settings)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (c *importCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	account, err := a.library.EnsureAccount(ctx, settings.Account, true)
+	account, err := a.library.EnsureAccount(ctx, settings.Account, settings.Flexible)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	Listen        string        `yaml:"listen" doc:"address of the image listener, host:port"`
 	Data          string        `yaml:"data" doc:"folder of the embedded store; made when absent"`
 	Account       string        `yaml:"account" doc:"account hash in delivery URLs; made in the store when absent. Put your own here to keep your URLs"`
+	Flexible      bool          `yaml:"flexible_variants" doc:"a new account allows options in delivery URLs, not only named variants"`
 	Demo          bool          `yaml:"demo" doc:"put the demo pictures into an empty store"`
 	Zone          string        `yaml:"zone" doc:"host name whose paths are same-zone sources; empty: the request's own host"`
 	DeliveryHosts []string      `yaml:"delivery_hosts" doc:"hosts that also answer /<hash>/<id>/<variant> without /cdn-cgi/imagedelivery"`
@@ -105,8 +106,10 @@ func Default() Config {
 		Data:   "fovea-data",
 		// Anybody may know it: it names an account and opens nothing.
 		Account: "FoveaDemoAccountHash00",
-		Demo:    true,
-		CORS:    "*",
+		// Cloudflare begins with false: there every variant is billed.
+		Flexible: true,
+		Demo:     true,
+		CORS:     "*",
 		Origins: Origins{
 			MaxBytes: 100 << 20,
 			Timeout:  20 * time.Second,

@@ -7,6 +7,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/fovea-images/fovea/cache"
@@ -28,6 +29,9 @@ type Options struct {
 	Stored  origin.Origin // brings hosted images
 	Web     origin.Origin // brings remote sources; nil refuses them
 	Life    Life
+	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
+	// long as a fill may take.
+	Sources int
 	// AllowOrigin is the value of Access-Control-Allow-Origin on public images; "" sends none.
 	AllowOrigin string
 	// Version is told in the cf-resized header.
@@ -69,6 +73,7 @@ func (l Life) withDefaults() Life {
 // Proxy answers requests. It is safe for concurrent use.
 type Proxy struct {
 	Options
+	sources chan struct{}
 }
 
 // New checks o and returns a Proxy over it.
@@ -92,8 +97,14 @@ func New(o Options) (*Proxy, error) {
 	if o.Report == nil {
 		o.Report = func(Report) {}
 	}
+	if o.Sources < 0 {
+		return nil, fmt.Errorf("sources: expected 0 or more, received %d", o.Sources)
+	}
+	if o.Sources == 0 {
+		o.Sources = 64
+	}
 	o.Life = o.Life.withDefaults()
-	return &Proxy{Options: o}, nil
+	return &Proxy{Options: o, sources: make(chan struct{}, o.Sources)}, nil
 }
 
 // Request is what one request says. Its strings are the caller's to give away:

@@ -2,14 +2,19 @@ package proxy
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
 )
 
@@ -125,4 +130,43 @@ func TestVectorsURLs(t *testing.T) {
 	if n == 0 {
 		t.Error("no such case")
 	}
+}
+
+func TestSourcesInMemoryAreBounded(t *testing.T) {
+	reached, release := make(chan string, 8), make(chan struct{})
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		reached <- r.URL.Path
+		<-release
+		_, _ = rw.Write(picture(20, 10))
+	}))
+	t.Cleanup(site.Close)
+	f := newFixture(t, func(o *Options) {
+		o.Sources = 2
+		o.Web.(*web.Origin).Site = must(url.Parse(site.URL))
+	})
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			if _, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: fmt.Sprintf("/cdn-cgi/image/w=9/%d.jpg", i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for f.Cache.Stats().Flying < 6 {
+		runtime.Gosched()
+	}
+	<-reached
+	<-reached
+	if n := len(reached); n != 0 {
+		t.Errorf("%d more than two are fetched at once", n)
+	}
+	close(release)
+	all.Wait()
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
 }

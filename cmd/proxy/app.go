@@ -121,10 +121,13 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 		Site: site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
 		Stored: stored.New(a.catalog, a.library.Blobs), Web: a.web,
 		Life:        proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
-		AllowOrigin: settings.CORS, Version: version, Report: a.report,
+		AllowOrigin: settings.CORS, Sources: settings.Engine.Sources, Version: version, Report: a.report,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("engine.%w", err)
+	}
 	a.measure()
-	return a, err
+	return a, nil
 }
 
 type discard struct{}
@@ -228,16 +231,19 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
 		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP,
 	})}
-	failed := make(chan error, 2)
-	go func() { failed <- servers[0].Serve(listener) }()
+	listeners := []net.Listener{listener}
 	if a.settings.Admin.Listen != "" {
 		side, err := listen(ctx, a.settings.Admin.Listen)
 		if err != nil {
 			return errors.Join(fmt.Errorf("admin.listen: %w", err), listener.Close())
 		}
 		servers = append(servers, admin.NewServer(admin.Options{Metrics: a.telemetry.Metrics, Ready: a.ready}))
-		go func() { failed <- servers[1].Serve(side) }()
+		listeners = append(listeners, side)
 		a.log.Info("admin", "address", "http://"+side.Addr().String())
+	}
+	failed := make(chan error, len(servers))
+	for i := range servers {
+		go func() { failed <- servers[i].Serve(listeners[i]) }()
 	}
 	go a.sweep(waits)
 	go codec.Warm(waits)

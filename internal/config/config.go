@@ -63,8 +63,9 @@ type Cache struct {
 
 // Engine are the knobs of the picture work.
 type Engine struct {
+	Sources      int           `yaml:"sources" doc:"sources held in memory at once, each of at most origins.max_bytes; further ones wait"`
 	Workers      int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`
-	Queue        int           `yaml:"queue" doc:"transforms that may wait; 0: 64 a worker"`
+	Queue        int           `yaml:"queue" doc:"transforms that may wait; 0: 16 a worker"`
 	QueueTimeout time.Duration `yaml:"queue_timeout" doc:"how long one may wait before it is refused with 503"`
 	MaxSide      int           `yaml:"max_side" doc:"longest side of a source or result, pixels"`
 	MaxPixels    int64         `yaml:"max_pixels" doc:"pixels of a source or result"`
@@ -118,7 +119,7 @@ func Default() Config {
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
 		},
-		Engine:  Engine{QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
+		Engine:  Engine{Sources: 64, QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,

@@ -240,3 +240,17 @@ func BenchmarkParse(b *testing.B) {
 		room = target.AppendString(room[:0])
 	}
 }
+
+func TestABackslashEndsTheHost(t *testing.T) {
+	site := &Site{Origins: Origins{any: true}}
+	for source, want := range map[string]string{
+		`https://a.com\.b.com/x`: "https://a.com/.b.com/x",
+		`https://a.com\`:         "https://a.com/",
+		`https://a.com/\x`:       "https://a.com/%5Cx",
+	} {
+		target, _, err := site.Parse("example.com", "/cdn-cgi/image/w=9/"+source)
+		if err != nil || target.Source.Value != want {
+			t.Errorf("%s is %s (%v), expected %s", source, target.Source.Value, err, want)
+		}
+	}
+}

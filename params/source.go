@@ -75,8 +75,10 @@ func (s *Site) urlSource(scheme, rest, zone string) (Source, error) {
 		return Source{}, err
 	}
 	path, query, _ := strings.Cut(tail, "?")
-	if path == "" {
-		path = "/"
+	if !strings.HasPrefix(path, "/") {
+		// A host may end at a backslash (WHATWG URL), which must not come to stand in
+		// the host once it is escaped.
+		path = "/" + strings.TrimPrefix(path, `\`)
 	}
 	own := strings.EqualFold(host, zone)
 	if err := checkPath(path, own); err != nil {

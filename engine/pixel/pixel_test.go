@@ -69,9 +69,17 @@ func TestBrokenProfileCountsAsSRGB(t *testing.T) {
 
 func BenchmarkResize(b *testing.B) {
 	src := New(Gray, 4032, 3024)
-	for b.Loop() {
-		if _, err := Resize(b.Context(), src, Window{W: 4032, H: 3024}, 800, 600); err != nil {
-			b.Fatal(err)
-		}
+	for _, form := range []struct {
+		name string
+		off  bool
+	}{{"kernels", false}, {"scalar", true}} {
+		b.Run(form.name, func(b *testing.B) {
+			defer withoutKernels(form.off)()
+			for b.Loop() {
+				if _, err := Resize(b.Context(), src, Window{W: 4032, H: 3024}, 800, 600); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -28,21 +28,32 @@ func lanczos(x float64) float64 {
 	return lanczosLobes * math.Sin(a) * math.Sin(a/lanczosLobes) / (a * a)
 }
 
-// taps are the source samples of one result sample: from start on, one coefficient each.
-type taps struct {
-	start int
-	coef  []int32
+// filter maps source samples to result samples: result i is the sum of length[i]
+// source samples from start[i] on, each times its coefficient. The coefficients of
+// all results lie one after the other, taps each, of which those beyond the length
+// are 0; taps is a multiple of 8.
+type filter struct {
+	start, length []int32
+	coef          []int16
+	taps          int
 }
 
-// filter computes the taps that map the window [at, at+size) of source samples
-// to dst samples. Samples beyond the source's edge count as its outermost.
-func filter(source int, at, size float64, dst int) []taps {
+// at returns the first source sample of result i and all its coefficients.
+func (f *filter) at(i int) (start int32, coef []int16) {
+	return f.start[i], f.coef[i*f.taps:][:f.taps]
+}
+
+// newFilter computes the filter that maps the window [at, at+size) of source
+// samples to dst samples. Samples beyond the source's edge count as its outermost.
+func newFilter(source int, at, size float64, dst int) *filter {
 	scale := size / float64(dst)
 	stretch := max(scale, 1)
 	support := lanczosLobes * stretch
-	all := make([]taps, dst)
-	weights := make([]float64, 0, int(2*support)+3)
-	for i := range all {
+	most := min(int(2*support)+3, source)
+	f := &filter{start: make([]int32, dst), length: make([]int32, dst), taps: (most + 7) &^ 7}
+	f.coef = make([]int16, dst*f.taps)
+	weights := make([]float64, most)
+	for i := range dst {
 		centre := at + (float64(i)+0.5)*scale
 		first := int(math.Floor(centre - support))
 		last := int(math.Ceil(centre + support))
@@ -56,14 +67,14 @@ func filter(source int, at, size float64, dst int) []taps {
 			weights[min(max(s, start), end)-start] += w
 			sum += w
 		}
-		all[i] = quantise(start, weights, sum)
+		f.quantise(i, start, weights, sum)
 	}
-	return all
+	return f
 }
 
 // quantise makes fixed-point coefficients that sum to one: what rounding loses
 // goes to the largest, so that an even area stays even.
-func quantise(start int, weights []float64, sum float64) taps {
+func (f *filter) quantise(i, start int, weights []float64, sum float64) {
 	for len(weights) > 1 && math.Abs(weights[0]/sum) < 0.5/one {
 		weights = weights[1:]
 		start++
@@ -71,17 +82,17 @@ func quantise(start int, weights []float64, sum float64) taps {
 	for len(weights) > 1 && math.Abs(weights[len(weights)-1]/sum) < 0.5/one {
 		weights = weights[:len(weights)-1]
 	}
-	coef := make([]int32, len(weights))
-	left, largest := int32(one), 0
-	for i, w := range weights {
-		coef[i] = int32(math.Round(w / sum * one))
-		left -= coef[i]
-		if coef[i] > coef[largest] {
-			largest = i
+	f.start[i], f.length[i] = int32(start), int32(len(weights))
+	_, coef := f.at(i)
+	left, largest := int16(one), 0
+	for k, w := range weights {
+		coef[k] = int16(math.Round(w / sum * one))
+		left -= coef[k]
+		if coef[k] > coef[largest] {
+			largest = k
 		}
 	}
 	coef[largest] += left
-	return taps{start, coef}
 }
 
 // Window is a rectangle in samples that need not lie on their borders.
@@ -120,20 +131,24 @@ func resizePlane(ctx context.Context, p *Plane, at Window, w, h int) (Plane, err
 		return p.cut(int(at.X), int(at.Y), w, h), nil
 	}
 	out := NewPlane(w, h)
-	columns := filter(p.W, at.X, at.W, w)
-	rows := filter(p.H, at.Y, at.H, h)
-	left, right := columns[0].start, 0
-	for _, c := range columns {
-		left, right = min(left, c.start), max(right, c.start+len(c.coef))
+	columns := newFilter(p.W, at.X, at.W, w)
+	rows := newFilter(p.H, at.Y, at.H, h)
+	left, right := columns.start[0], int32(0)
+	for i, start := range columns.start {
+		left, right = min(left, start), max(right, start+columns.length[i])
 	}
-	sums := make([]int32, right-left)
-	line := make([]int16, right-left)
-	for y := range rows {
+	for i := range columns.start {
+		columns.start[i] -= left
+	}
+	// Coefficients of 0 may reach beyond the samples, so the line is longer.
+	line := make([]int16, int(right-left)+columns.taps)
+	samples := line[:right-left]
+	for y := range h {
 		if y&15 == 0 && ctx.Err() != nil {
 			return Plane{}, ctx.Err()
 		}
-		vertical(line, sums, p, left, &rows[y])
-		horizontal(out.Row(y), line, left, columns)
+		vertical(samples, p, int(left), rows, y)
+		horizontal(out.Row(y), line, columns)
 	}
 	return out, nil
 }
@@ -149,51 +164,6 @@ func (p *Plane) cut(x, y, w, h int) Plane {
 		}
 	}
 	return out
-}
-
-// vertical sums the source rows of one result row into line, which starts at
-// column left. sums is room to work in.
-func vertical(line []int16, sums []int32, p *Plane, left int, t *taps) {
-	clear(sums)
-	for k, c := range t.coef {
-		at := (t.start+k)*p.Stride + left
-		accumulate(sums, p.Pix[at:at+len(sums)], c)
-	}
-	const shift = coefBits - midBits
-	line = line[:len(sums)]
-	for i, s := range sums {
-		line[i] = int16((s + 1<<(shift-1)) >> shift)
-	}
-}
-
-// accumulate adds c × row to sums.
-func accumulate(sums []int32, row []byte, c int32) {
-	row = row[:len(sums)]
-	i := 0
-	for ; i+4 <= len(sums); i += 4 {
-		s, r := sums[i:i+4:i+4], row[i:i+4:i+4]
-		s[0] += int32(r[0]) * c
-		s[1] += int32(r[1]) * c
-		s[2] += int32(r[2]) * c
-		s[3] += int32(r[3]) * c
-	}
-	for ; i < len(sums); i++ {
-		sums[i] += int32(row[i]) * c
-	}
-}
-
-// horizontal filters line, which starts at column left, into row.
-func horizontal(row []byte, line []int16, left int, columns []taps) {
-	const shift = coefBits + midBits
-	for x := range row {
-		t := &columns[x]
-		samples := line[t.start-left:][:len(t.coef)]
-		sum := int64(1) << (shift - 1)
-		for k, c := range t.coef {
-			sum += int64(samples[k]) * int64(c)
-		}
-		row[x] = clamp(sum >> shift)
-	}
 }
 
 func clamp[T int | int32 | int64](v T) byte {

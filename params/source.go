@@ -142,7 +142,7 @@ func plainHost(host string) bool {
 			return false
 		}
 	}
-	return host != "" && len(host) <= 253 && !strings.Contains(host, "..")
+	return host != "" && len(host) <= 253 && !strings.Contains("."+host+".", "..")
 }
 
 // checkPath refuses dot segments however they are spelt and, on the zone itself,

@@ -252,11 +252,13 @@ func (c *Cache) fly(s *shard, key string, f *flight, job Job, release func()) {
 	if release != nil {
 		defer release()
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.FillTimeout)
-	defer cancel()
-	entry, err := c.attempt(ctx, job)
-	if f.entry, f.err = c.judge(entry, err, f, job); f.err == nil {
-		c.keep(key, f.entry)
+	if f.entry = c.landed(key); f.entry == nil {
+		ctx, cancel := context.WithTimeout(c.ctx, c.FillTimeout)
+		defer cancel()
+		entry, err := c.attempt(ctx, job)
+		if f.entry, f.err = c.judge(entry, err, f, job); f.err == nil {
+			c.keep(key, f.entry)
+		}
 	}
 	s.mu.Lock()
 	if s.flights[key] == f { // a flight that began after a purge may have taken its place
@@ -265,6 +267,19 @@ func (c *Cache) fly(s *shard, key string, f *flight, job Job, release func()) {
 	s.mu.Unlock()
 	c.flying.Add(-1)
 	close(f.done)
+}
+
+// landed is what another flight has kept since this one's caller missed it; nil
+// for nothing.
+func (c *Cache) landed(key string) *Entry {
+	entry, ok := c.Tier.Get(c.ctx, key)
+	if !ok {
+		return nil
+	}
+	if left := entry.TTL(c.Now()); left > 0 && left <= entry.Fresh+time.Second && !c.purges.dead(entry.Filled.UnixNano(), entry.Tags) {
+		return entry
+	}
+	return nil
 }
 
 // attempt calls Fill and makes a panic an error for all who wait: one bad

@@ -16,12 +16,20 @@ type exact struct {
 	mu      sync.Mutex
 	entries map[string]*Entry
 	refuse  bool
+	missed  func() // called once, after a Get that finds nothing
 }
 
 func (x *exact) Get(_ context.Context, key string) (*Entry, bool) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	e, ok := x.entries[key]
+	missed := x.missed
+	if !ok {
+		x.missed = nil
+	}
+	x.mu.Unlock()
+	if !ok && missed != nil {
+		missed()
+	}
 	return e, ok
 }
 
@@ -94,7 +102,7 @@ func (f *fixture) want(j Job, body string, outcome Outcome) {
 }
 
 // landed waits for the flights under way.
-func (f *fixture) landed() { f.running.Wait() }
+func (f *fixture) waitForFlights() { f.running.Wait() }
 
 func TestGet(t *testing.T) {
 	var n atomic.Int64
@@ -112,14 +120,14 @@ func TestGet(t *testing.T) {
 			f.want(text("a", &n), "a", Miss)
 			f.move(time.Minute)
 			f.want(text("b", &n), "a", Stale)
-			f.landed()
+			f.waitForFlights()
 			f.want(text("c", &n), "b", Hit)
 		}},
 		{"a failed refill leaves the stale one", func(f *fixture) {
 			f.want(text("a", &n), "a", Miss)
 			f.move(90 * time.Second)
 			f.want(failing(broken), "a", Stale)
-			f.landed()
+			f.waitForFlights()
 			f.want(text("b", &n), "a", Stale)
 		}},
 		{"within its grace the old one covers a failure", func(f *fixture) {
@@ -232,7 +240,7 @@ func TestAPurgeMeetsAFillInFlight(t *testing.T) {
 	if got := <-before; got != "old" {
 		t.Errorf("who asked before the purge got %q", got)
 	}
-	f.landed()
+	f.waitForFlights()
 	f.want(text("newer", &n), "new", Hit) // and the old one did not take its place
 }
 
@@ -251,7 +259,7 @@ func TestACallerWhoLeavesDoesNotStopTheFill(t *testing.T) {
 		t.Errorf("who left got %v", err)
 	}
 	close(open)
-	f.landed()
+	f.waitForFlights()
 	f.want(nil, "a", Hit)
 }
 
@@ -272,6 +280,21 @@ func TestCloseEndsTheFills(t *testing.T) {
 	}
 	if _, _, err := f.Get(t.Context(), "other", j); !fault.Is(err, fault.Canceled) {
 		t.Errorf("a closed cache answers %v", err)
+	}
+}
+
+func TestAFlightThatLandsBetweenMissAndBoardingIsNotFlownAgain(t *testing.T) {
+	f := newFixture(t)
+	var n atomic.Int64
+	f.tier.missed = func() {
+		if _, _, err := f.Get(t.Context(), "k", text("a", &n)); err != nil {
+			t.Error(err)
+		}
+		f.waitForFlights()
+	}
+	e, _, err := f.Get(t.Context(), "k", text("b", &n))
+	if err != nil || string(e.Body) != "a" || n.Load() != 1 {
+		t.Errorf("%s after %d fills, %v", e.Body, n.Load(), err)
 	}
 }
 

@@ -59,8 +59,8 @@ func (e *Entry) TTL(now time.Time) time.Duration { return e.Fresh - now.Sub(e.Fi
 // Tier keeps entries. It is safe for concurrent use.
 //
 // Get returns the entry that was last Set for key, whole and unchanged, or
-// reports that it has none; it never waits longer than ctx. Set may refuse or
-// delay silently: a cache may forget. It must not keep e's memory beyond its
+// reports that it has none; it never waits longer than ctx. Set may refuse
+// silently: a cache may forget. But when it returns, Get sees what it kept. It must not keep e's memory beyond its
 // budget, which counts real bytes. A tier need not look at times or tags: Cache
 // does. After Close, Get finds nothing and Set does nothing.
 type Tier interface {

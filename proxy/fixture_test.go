@@ -39,7 +39,6 @@ type fixture struct {
 	*Proxy
 	t       testing.TB
 	library *store.Library
-	tier    *memory.Tier
 	site    *httptest.Server // the website behind
 	client  *http.Client
 	reports chan Report
@@ -58,9 +57,9 @@ func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	must(err)
 	blobs, err := fsblob.Open(filepath.Join(t.TempDir(), "blobs"))
 	must(err)
-	f.tier, err = memory.New(64 << 20)
+	tier, err := memory.New(64 << 20)
 	must(err)
-	c, err := cache.New(cache.Options{Tier: f.tier})
+	c, err := cache.New(cache.Options{Tier: tier})
 	must(err)
 	catalog := store.NewCatalog(names, store.CatalogOptions{})
 	f.library = &store.Library{Names: names, Blobs: blobs, Forget: func(tags ...string) {
@@ -69,7 +68,9 @@ func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	}}
 	_, err = f.library.EnsureAccount(t.Context(), hash, true)
 	must(err)
-	e, err := engine.New(engine.Options{Codecs: codec.Table()})
+	table, err := codec.Table(codec.Options{})
+	must(err)
+	e, err := engine.New(engine.Options{Codecs: table})
 	must(err)
 	f.site = httptest.NewServer(http.HandlerFunc(f.website))
 	t.Cleanup(f.site.Close)

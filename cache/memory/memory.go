@@ -14,7 +14,7 @@ import (
 const MinBytes = 1 << 20
 
 // Tier is a cache.Tier in memory. What it keeps is decided by how often a key is
-// asked for (TinyLFU), so a Set may be refused, and it is seen a moment late.
+// asked for (TinyLFU), so a Set may be refused.
 type Tier struct {
 	store *ristretto.Cache[string, *item]
 }
@@ -61,13 +61,12 @@ func (t *Tier) Get(_ context.Context, key string) (*cache.Entry, bool) {
 }
 
 // Set implements cache.Tier. An entry leaves by itself when nothing may serve it
-// any more.
+// any more. The store takes it in a moment later, which is waited for: those who
+// ask meanwhile would fill the key again.
 func (t *Tier) Set(_ context.Context, key string, e *cache.Entry) {
 	t.store.SetWithTTL(key, &item{key, e}, e.Cost()+int64(len(key)), e.Fresh+e.Stale+e.Grace)
+	t.store.Wait()
 }
-
-// Wait returns when every Set before it has been kept or refused.
-func (t *Tier) Wait() { t.store.Wait() }
 
 // Stats implements cache.Tier.
 func (t *Tier) Stats() cache.TierStats {

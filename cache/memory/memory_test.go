@@ -15,7 +15,7 @@ func TestTier(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = tier.Close() })
 		return tier
-	}, func(tier cache.Tier) { tier.(*Tier).Wait() })
+	})
 }
 
 func TestNewRefusesATinyBudget(t *testing.T) {
@@ -31,7 +31,6 @@ func TestGetAllocatesNothing(t *testing.T) {
 	}
 	defer tier.Close()
 	tier.Set(t.Context(), "a", &cache.Entry{Body: make([]byte, 100), Fresh: 1 << 40})
-	tier.Wait()
 	if got := testing.AllocsPerRun(1000, func() { tier.Get(t.Context(), "a") }); got > 0 {
 		t.Errorf("%v allocations", got)
 	}
@@ -44,7 +43,6 @@ func BenchmarkGet(b *testing.B) {
 	}
 	defer tier.Close()
 	tier.Set(b.Context(), "a", &cache.Entry{Body: make([]byte, 100), Fresh: 1 << 40})
-	tier.Wait()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

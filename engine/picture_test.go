@@ -16,9 +16,18 @@ import (
 	"github.com/fovea-images/fovea/params"
 )
 
+func codecs(t testing.TB) []engine.Codec {
+	t.Helper()
+	table, err := codec.Table(codec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
 func newEngine(t *testing.T) *engine.Engine {
 	t.Helper()
-	e, err := engine.New(engine.Options{Codecs: codec.Table()})
+	e, err := engine.New(engine.Options{Codecs: codecs(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +44,7 @@ func as(t *testing.T, media params.Media, m *image.NRGBA) []byte {
 		}
 		return b.Bytes()
 	}
-	for _, c := range codec.Table() {
+	for _, c := range codecs(t) {
 		if c.Media() == media {
 			body, err := c.Encode(t.Context(), &engine.Picture{Frames: []engine.Frame{{Image: pixel.FromNRGBA(m)}}}, engine.EncodeOptions{Quality: 98})
 			if err != nil {
@@ -59,7 +68,7 @@ func transform(t *testing.T, e *engine.Engine, body []byte, plan engine.Plan) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range codec.Table() {
+	for _, c := range codecs(t) {
 		if c.Media() == result.Media {
 			p, err := c.Decode(t.Context(), result.Body, engine.DecodeOptions{})
 			if err != nil {
@@ -269,7 +278,7 @@ func TestMetadata(t *testing.T) {
 		"\x25\x88\x04\x00\x01\x00\x00\x00\x3a\x00\x00\x00" +
 		"\x00\x00\x00\x00(c) me!\x00GPS-SECRET")
 	var body []byte
-	for _, c := range codec.Table() {
+	for _, c := range codecs(t) {
 		if c.Media() == params.JPEG {
 			var err error
 			if body, err = c.Encode(t.Context(), &engine.Picture{Frames: []engine.Frame{{Image: pixel.FromNRGBA(picturetest.Photo(40, 20, false))}}},

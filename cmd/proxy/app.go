@@ -38,6 +38,7 @@ type app struct {
 	telemetry *telemetry.Telemetry
 	library   *store.Library
 	catalog   *store.Catalog
+	codecs    []engine.Codec
 	engine    *engine.Engine
 	cache     *cache.Cache
 	web       *web.Origin
@@ -100,8 +101,10 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	}
 	site.Origins, err = params.ParseOrigins(settings.Origins.Allowed)
 	complain("origins.allowed: ", err)
+	a.codecs, err = codec.Table(codec.Options{Portable: !settings.Engine.NativeEncoders, NativeDecoders: settings.Engine.NativeDecoders})
+	complain("engine.native_decoders: ", err)
 	a.engine, err = engine.New(engine.Options{
-		Codecs: codec.Table(), Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
+		Codecs: a.codecs, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})
 	complain("engine: ", err)

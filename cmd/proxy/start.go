@@ -59,10 +59,8 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 	}
 	line("origins", "%s", remote)
 	var codecs []string
-	names := codec.Names()
-	for _, media := range []params.Media{params.JPEG, params.PNG, params.GIF, params.WebP, params.AVIF} {
-		_, short, _ := strings.Cut(media.String(), "/")
-		codecs = append(codecs, short+" by "+names[media])
+	for _, form := range codec.Names(a.codecs) {
+		codecs = append(codecs, form.Format+" by "+form.Name)
 	}
 	line("codecs", "%s", strings.Join(codecs, "; "))
 	line("cache", "%v in memory", a.settings.Cache.Memory)

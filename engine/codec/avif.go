@@ -10,6 +10,7 @@ import (
 	"github.com/gen2brain/avif"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/codec/native"
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
@@ -18,14 +19,14 @@ import (
 // avifCodec reads and writes AVIF stills with libavif. A sequence counts as its
 // first picture. The library turns pictures upright itself, so sizes are given
 // upright and the orientation is always 1.
-type avifCodec struct{}
+type avifCodec struct{ native *native.AV1 }
 
 func (avifCodec) Media() params.Media { return params.AVIF }
 func (avifCodec) CanEncode() bool     { return true }
 
-func avifForm() string {
-	if avif.Dynamic() == nil {
-		return "libavif (native)"
+func (c avifCodec) form() string {
+	if c.native != nil {
+		return c.native.String() + " (native encoder), libavif (WASM decoder)"
 	}
 	return "libavif (WASM)"
 }
@@ -231,18 +232,28 @@ func blank(alpha *pixel.Plane) bool {
 	return true
 }
 
-// avifSpeed is the fastest: the slower ones save few bytes and take many times
-// as long (8: twice, 7: four times).
-const avifSpeed = 10
+// The speeds of the request path: slower ones save few bytes and take many times
+// as long (libavif's 8: twice, 7: four times).
+const (
+	libavifSpeed = 10
+	libheifSpeed = 8
+)
 
-func (avifCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOptions) ([]byte, error) {
+func (c avifCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOptions) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	quality := avifQuality(qualityOf(o))
+	m, quality := p.Frames[0].Image, avifQuality(qualityOf(o))
+	if c.native != nil {
+		body, err := c.native.Encode(planesOf(m.Unpremultiply().To420()), native.AV1Options{Quality: quality, Speed: libheifSpeed})
+		if err != nil {
+			return nil, encodeFailed(params.AVIF, err)
+		}
+		return body, nil
+	}
 	var out bytes.Buffer
-	err := avif.Encode(&out, p.Frames[0].Image.NRGBA(), avif.Options{
-		Quality: quality, QualityAlpha: quality, Speed: avifSpeed, ChromaSubsampling: image.YCbCrSubsampleRatio420,
+	err := avif.Encode(&out, m.NRGBA(), avif.Options{
+		Quality: quality, QualityAlpha: quality, Speed: libavifSpeed, ChromaSubsampling: image.YCbCrSubsampleRatio420,
 	})
 	if err != nil {
 		return nil, encodeFailed(params.AVIF, err)

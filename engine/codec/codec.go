@@ -7,24 +7,64 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"strings"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/codec/native"
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 )
 
-// Table returns every codec, ready for concurrent use.
-func Table() []engine.Codec {
-	return []engine.Codec{jpegCodec{}, pngCodec{}, gifCodec{}, webpCodec{}, avifCodec{}}
+// Options choose between the forms of the codecs.
+type Options struct {
+	// Portable leaves the libraries of the system alone.
+	Portable bool
+	// NativeDecoders lets a library of the system read JPEGs from outside: faster,
+	// and not memory safe.
+	NativeDecoders bool
 }
 
-// Names says which library serves each format, for people.
-func Names() map[params.Media]string {
-	return map[params.Media]string{
-		params.JPEG: "jpegn (Go)", params.PNG: "image/png (Go)", params.GIF: "image/gif (Go)",
-		params.WebP: webpForm(), params.AVIF: avifForm(),
+// Table returns every codec, ready for concurrent use. Libraries of the system
+// that are asked for and absent are done without; but a native decoder was asked
+// for by name, so its absence is an error.
+func Table(o Options) ([]engine.Codec, error) {
+	var (
+		jpeg jpegCodec
+		webp webpCodec
+		avif avifCodec
+	)
+	if o.NativeDecoders {
+		var err error
+		if jpeg.native, err = native.OpenJPEG(); err != nil {
+			return nil, err
+		}
 	}
+	if !o.Portable {
+		if w, err := native.OpenWebP(); err == nil {
+			webp.native = w
+		}
+		if a, err := native.OpenAV1(); err == nil {
+			avif.native = a
+		}
+	}
+	return []engine.Codec{jpeg, pngCodec{}, gifCodec{}, webp, avif}, nil
+}
+
+// Form says which library serves a format.
+type Form struct {
+	Format string // "jpeg"
+	Name   string
+}
+
+// Names lists the forms of table's codecs, for people.
+func Names(table []engine.Codec) []Form {
+	var forms []Form
+	for _, c := range table {
+		_, format, _ := strings.Cut(c.Media().String(), "/")
+		forms = append(forms, Form{format, c.(interface{ form() string }).form()})
+	}
+	return forms
 }
 
 // Warm makes the codecs ready that compile themselves at their first use, so that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"image"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/codec/native"
 	"github.com/fovea-images/fovea/engine/picturetest"
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/fault"
@@ -50,11 +52,45 @@ func decode(t testing.TB, c engine.Codec, body []byte, o engine.DecodeOptions) *
 }
 
 // The suite that every codec passes.
+// portable are the codecs that need nothing of the system.
+func portable(t testing.TB) []engine.Codec {
+	t.Helper()
+	table, err := Table(Options{Portable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// forms are the portable codecs and, after them, those native forms that this
+// machine has. .ci/run installs them all.
+func forms(t testing.TB) []engine.Codec {
+	t.Helper()
+	all := portable(t)
+	table, err := Table(Options{NativeDecoders: true})
+	if errors.Is(err, native.ErrAbsent) {
+		t.Logf("without a native JPEG decoder: %v", err)
+		table, err = Table(Options{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range table {
+		if formOf(c) != formOf(all[i]) {
+			t.Logf("also %s", formOf(c))
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func formOf(c engine.Codec) string { return c.(interface{ form() string }).form() }
+
 func TestCodecs(t *testing.T) {
 	hasAlpha := map[params.Media]bool{params.PNG: true, params.WebP: true, params.AVIF: true, params.GIF: true}
 	least := map[params.Media]float64{params.GIF: 0.85} // 256 colours
-	for _, c := range Table() {
-		t.Run(c.Media().String(), func(t *testing.T) {
+	for _, c := range forms(t) {
+		t.Run(formOf(c), func(t *testing.T) {
 			want := least[c.Media()]
 			if want == 0 {
 				want = 0.98
@@ -238,12 +274,15 @@ func TestWebPLossless(t *testing.T) {
 // What quality means is pinned: bytes and likeness of one picture.
 func TestQuality(t *testing.T) {
 	source := picturetest.Photo(400, 300, false)
-	for _, c := range []engine.Codec{jpegCodec{}, webpCodec{}, avifCodec{}} {
+	for _, c := range forms(t) {
+		if c.Media() == params.PNG || c.Media() == params.GIF {
+			continue
+		}
 		last := 0
 		for _, q := range []int{30, 60, 85, 95} {
 			body := encode(t, c, picture(source), engine.EncodeOptions{Quality: q})
 			s := picturetest.SSIM(source, decode(t, c, body, engine.DecodeOptions{}).Frames[0].Image.NRGBA())
-			t.Logf("%v quality %d: %d bytes, SSIM %.4f", c.Media(), q, len(body), s)
+			t.Logf("%s quality %d: %d bytes, SSIM %.4f", formOf(c), q, len(body), s)
 			if floor := map[int]float64{30: 0.80, 60: 0.88, 85: 0.93, 95: 0.98}[q]; s < floor || len(body) < last {
 				t.Errorf("%v quality %d: %d bytes after %d, SSIM %.4f under %.2f", c.Media(), q, len(body), last, s, floor)
 			}
@@ -290,7 +329,7 @@ func hostile() map[string][]byte {
 }
 
 func TestHostileFilesAreCheap(t *testing.T) {
-	e, err := engine.New(engine.Options{Codecs: Table()})
+	e, err := engine.New(engine.Options{Codecs: portable(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +360,7 @@ func TestRealPictures(t *testing.T) {
 	if folder == "" {
 		t.Skip("to run on real pictures, name their folder: FOVEA_IMAGES=dir go test ./engine/codec -run RealPictures")
 	}
-	e, err := engine.New(engine.Options{Codecs: Table()})
+	e, err := engine.New(engine.Options{Codecs: portable(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +399,7 @@ func TestRealPictures(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	small := picture(picturetest.Photo(24, 16, true))
-	for _, c := range Table() {
+	for _, c := range portable(f) {
 		f.Add(encode(f, c, small, engine.EncodeOptions{}))
 		f.Add(encode(f, c, picture(picturetest.Photo(5, 4, false)), engine.EncodeOptions{Lossless: true, Palette: true, Baseline: true}))
 	}
@@ -372,7 +411,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	// Small limits keep the fuzzer from spending its time on large pictures.
-	e, err := engine.New(engine.Options{Codecs: Table(), Limits: engine.Limits{Side: 512, Pixels: 1 << 16, AnimationMax: 1 << 17, AnimationWork: 1 << 17}})
+	e, err := engine.New(engine.Options{Codecs: portable(f), Limits: engine.Limits{Side: 512, Pixels: 1 << 16, AnimationMax: 1 << 17, AnimationWork: 1 << 17}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -395,7 +434,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzProbe(f *testing.F) {
-	for _, c := range Table() {
+	for _, c := range portable(f) {
 		f.Add(encode(f, c, picture(picturetest.Photo(24, 16, true)), engine.EncodeOptions{}))
 	}
 	for _, body := range hostile() {
@@ -403,8 +442,9 @@ func FuzzProbe(f *testing.F) {
 			f.Add(body)
 		}
 	}
+	table := portable(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, c := range Table() {
+		for _, c := range table {
 			info, err := c.Probe(body)
 			if err == nil && (info.Frames < 1 || info.Size.W < 0 || info.Size.H < 0 || info.Orientation < 1 || info.Orientation > 8) {
 				t.Errorf("%+v", info)

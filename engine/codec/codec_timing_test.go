@@ -9,8 +9,8 @@ import (
 
 func BenchmarkEncode(b *testing.B) {
 	source := still(scene(800, 600), nil, nil)
-	for _, c := range Table() {
-		b.Run(c.Media().String(), func(b *testing.B) {
+	for _, c := range forms(b) {
+		b.Run(formOf(c), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				b.ReportMetric(float64(len(encode(b, c, source, engine.EncodeOptions{}))), "bytes")
@@ -20,8 +20,8 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	for _, c := range Table() {
-		b.Run(c.Media().String(), func(b *testing.B) {
+	for _, c := range forms(b) {
+		b.Run(formOf(c), func(b *testing.B) {
 			file := encode(b, c, still(scene(800, 600), nil, nil), engine.EncodeOptions{})
 			b.ReportAllocs()
 			for b.Loop() {

@@ -18,6 +18,7 @@ import (
 // gifCodec reads GIF frames as full canvases and writes them with a palette each.
 type gifCodec struct{}
 
+func (gifCodec) form() string        { return "image/gif (Go)" }
 func (gifCodec) Media() params.Media { return params.GIF }
 func (gifCodec) CanEncode() bool     { return true }
 

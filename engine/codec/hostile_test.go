@@ -354,15 +354,15 @@ func animation(w, h, n int) *engine.Picture {
 	return p
 }
 
-// each runs check for every codec as a subtest.
+// each runs check for every form of every codec as a subtest.
 func each(t *testing.T, check func(t *testing.T, c engine.Codec)) {
-	for _, c := range Table() {
-		t.Run(c.Media().String(), func(t *testing.T) { check(t, c) })
+	for _, c := range forms(t) {
+		t.Run(formOf(c), func(t *testing.T) { check(t, c) })
 	}
 }
 
 func codecOf(t testing.TB, m params.Media) engine.Codec {
-	for _, c := range Table() {
+	for _, c := range forms(t) {
 		if c.Media() == m {
 			return c
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/gen2brain/jpegn"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/codec/native"
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/params"
 )
@@ -19,7 +20,14 @@ import (
 // jpegCodec reads baseline and progressive JPEG into planes and writes both. A
 // file whose scan has no end is refused as broken; one that is damaged inside
 // decodes as far as it goes.
-type jpegCodec struct{}
+type jpegCodec struct{ native *native.JPEG }
+
+func (c jpegCodec) form() string {
+	if c.native != nil {
+		return c.native.String() + " (native decoder), jpegn (Go encoder)"
+	}
+	return "jpegn (Go)"
+}
 
 func (jpegCodec) Media() params.Media { return params.JPEG }
 func (jpegCodec) CanEncode() bool     { return true }
@@ -125,7 +133,7 @@ func (jpegCodec) Probe(src []byte) (engine.Info, error) {
 	return h.info, err
 }
 
-func (jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptions) (*engine.Picture, error) {
+func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptions) (*engine.Picture, error) {
 	h, err := readJPEG(src)
 	if err != nil {
 		return nil, err
@@ -139,7 +147,7 @@ func (jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptio
 	if n := bytes.Count(src[h.scan:], []byte{0xff, 0xda}); n > maxScans {
 		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans, expected at most %d", n, maxScans))
 	}
-	decoded, err := h.decode(src, denominator(h.info.Size, want.MinSize))
+	decoded, err := c.pixels(src, &h, denominator(h.info.Size, want.MinSize))
 	var refused jpeg.UnsupportedError
 	switch {
 	case errors.Is(err, jpegn.ErrUnsupported), errors.As(err, &refused):
@@ -154,11 +162,17 @@ func (jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOptio
 // goes over the whole picture. Encoders write 10 or so.
 const maxScans = 100
 
-// decode leaves four components to the standard library: jpegn (0.6.0) misreads
+// pixels leaves four components to the standard library: jpegn (0.6.1) misreads
 // those whose middle two are halved, as Photoshop writes them.
-func (h *jpegHeader) decode(src []byte, scale int) (image.Image, error) {
+func (c jpegCodec) pixels(src []byte, h *jpegHeader, scale int) (image.Image, error) {
 	if h.components == 4 {
 		return jpeg.Decode(bytes.NewReader(src))
+	}
+	if c.native != nil {
+		decoded, err := c.native.Decode(src, image.Pt(h.info.Size.W, h.info.Size.H), scale)
+		if !errors.Is(err, native.ErrLayout) {
+			return decoded, err
+		}
 	}
 	return jpegn.Decode(bytes.NewReader(src), &jpegn.Options{ScaleDenom: scale})
 }

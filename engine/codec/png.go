@@ -18,6 +18,7 @@ import (
 // an animated one, and writes true colour or, when asked, a palette.
 type pngCodec struct{}
 
+func (pngCodec) form() string        { return "image/png (Go)" }
 func (pngCodec) Media() params.Media { return params.PNG }
 func (pngCodec) CanEncode() bool     { return true }
 

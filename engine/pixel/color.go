@@ -157,3 +157,42 @@ func (img *Image) perAlpha(change func(plane int, row, alpha []byte)) {
 		}
 	}
 }
+
+// To420 converts img to YCbCr with chroma halved both ways, what most encoders
+// work on; a picture that is so already is returned as it is. Alpha stays with the
+// result. It uses img up.
+func (img *Image) To420() *Image {
+	if img.Model == YCbCr && img.SubX == 2 && img.SubY == 2 {
+		return img
+	}
+	full := img.ToYCbCr()
+	out := &Image{W: img.W, H: img.H, Model: YCbCr, SubX: 2, SubY: 2, Alpha: full.Alpha, Premultiplied: full.Premultiplied}
+	out.Planes = []Plane{full.Planes[0], {}, {}}
+	for i := 1; i < 3; i++ {
+		w, h := out.planeSize(i)
+		out.Planes[i] = NewPlane(w, h)
+		for y := range h {
+			full.meanChroma(out.Planes[i].Row(y), i, 2*y)
+		}
+	}
+	return out
+}
+
+// meanChroma fills row with the means of two by two pixels of a chroma plane, from
+// row y of the picture on; what lies beyond the edge repeats it.
+func (img *Image) meanChroma(row []byte, plane, y int) {
+	sx, sy := img.sub(plane)
+	p := &img.Planes[plane]
+	above, below := p.Row(y/sy), p.Row(min((y+1)/sy, p.H-1))
+	if sx == 1 {
+		for x := range row {
+			l, r := 2*x, min(2*x+1, p.W-1)
+			row[x] = byte((uint(above[l]) + uint(above[r]) + uint(below[l]) + uint(below[r]) + 2) >> 2)
+		}
+		return
+	}
+	for x := range row {
+		i := min(2*x/sx, p.W-1)
+		row[x] = byte((uint(above[i]) + uint(below[i]) + 1) >> 1)
+	}
+}

@@ -63,12 +63,14 @@ type Cache struct {
 
 // Engine are the knobs of the picture work.
 type Engine struct {
-	Sources      int           `yaml:"sources" doc:"sources held in memory at once, each of at most origins.max_bytes; further ones wait"`
-	Workers      int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`
-	Queue        int           `yaml:"queue" doc:"transforms that may wait; 0: 16 a worker"`
-	QueueTimeout time.Duration `yaml:"queue_timeout" doc:"how long one may wait before it is refused with 503"`
-	MaxSide      int           `yaml:"max_side" doc:"longest side of a source or result, pixels"`
-	MaxPixels    int64         `yaml:"max_pixels" doc:"pixels of a source or result"`
+	Sources        int           `yaml:"sources" doc:"sources held in memory at once, each of at most origins.max_bytes; further ones wait"`
+	Workers        int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`
+	Queue          int           `yaml:"queue" doc:"transforms that may wait; 0: 16 a worker"`
+	NativeEncoders bool          `yaml:"native_encoders" doc:"write WebP and AVIF with the system's libwebp and libheif where there are any: twice as fast"`
+	NativeDecoders bool          `yaml:"native_decoders" doc:"read JPEG with the system's libturbojpeg: faster, but strangers' bytes then meet code that is not memory safe"`
+	QueueTimeout   time.Duration `yaml:"queue_timeout" doc:"how long one may wait before it is refused with 503"`
+	MaxSide        int           `yaml:"max_side" doc:"longest side of a source or result, pixels"`
+	MaxPixels      int64         `yaml:"max_pixels" doc:"pixels of a source or result"`
 }
 
 // Formats are the size limits of negotiation.
@@ -119,7 +121,7 @@ func Default() Config {
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
 		},
-		Engine:  Engine{Sources: 64, QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
+		Engine:  Engine{Sources: 64, NativeEncoders: true, QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,

@@ -81,5 +81,6 @@ type EncodeOptions struct {
 	Baseline bool   // JPEG: not progressive
 	Palette  bool   // PNG: at most 256 colours
 	Fast     bool   // least work, even if the file grows
+	Small    bool   // least bytes at the same quality, for a picture that nobody waits for
 	EXIF     []byte // raw TIFF block to embed; JPEG only
 }

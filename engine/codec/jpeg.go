@@ -191,16 +191,6 @@ func denominator(size, least params.Size) int {
 	return 1
 }
 
-// defaultQuality is the contract's.
-const defaultQuality = 85
-
-func qualityOf(o engine.EncodeOptions) int {
-	if o.Quality == 0 {
-		return defaultQuality
-	}
-	return o.Quality
-}
-
 func (jpegCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOptions) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

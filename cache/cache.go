@@ -334,6 +334,10 @@ func (c *Cache) PurgeAll() {
 	c.purges.all(c.stamp())
 }
 
+// Purges counts the purges that have begun. What was read before the count
+// changed may be older than a purge.
+func (c *Cache) Purges() uint64 { return c.purged.Load() }
+
 // Stats returns the counts since New.
 func (c *Cache) Stats() Stats {
 	return Stats{

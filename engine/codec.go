@@ -59,6 +59,20 @@ type DecodeOptions struct {
 	FirstFrame bool
 }
 
+// Denominator is the largest of 8, 4 and 2 by which both sides of a picture can be
+// divided and stay at least twice those of MinSize; 1 for all pixels.
+func (o DecodeOptions) Denominator(size params.Size) int {
+	if o.MinSize.W <= 0 || o.MinSize.H <= 0 {
+		return 1
+	}
+	for d := 8; d > 1; d /= 2 {
+		if (size.W+d-1)/d >= 2*o.MinSize.W && (size.H+d-1)/d >= 2*o.MinSize.H {
+			return d
+		}
+	}
+	return 1
+}
+
 // Picture is a decoded picture: one frame or more. Its pixels may be changed by
 // whoever holds it.
 type Picture struct {
@@ -66,6 +80,10 @@ type Picture struct {
 	Loop   int     // how often an animation plays; 0 = forever
 	ICC    []byte  // profile of the pixels; nil = sRGB
 	EXIF   []byte  // raw TIFF block; nil = none
+	// Denominator tells that the decoder scaled down: each sample stands for so
+	// many of the stored picture's each way, those at the far edges for fewer. 0
+	// and 1: it did not.
+	Denominator int
 }
 
 // Frame is one full canvas of an animation, with disposal already applied.

@@ -23,6 +23,12 @@ type Options struct {
 	Workers      int           // transforms at once; 0 = GOMAXPROCS
 	Queue        int           // transforms that may wait; 0 = 16 for each worker
 	QueueTimeout time.Duration // how long they wait; 0 = 5 s
+	// Memory is how many bytes all running work may hold, by estimate from the
+	// headers; 0 = 1 GiB. Work that needs more by itself runs alone.
+	Memory int64
+	// Mezzanines is how many bytes of decoded sources are kept for their next
+	// results; 0 = none.
+	Mezzanines int64
 }
 
 // Engine makes pictures. It is safe for use by many goroutines.
@@ -30,14 +36,16 @@ type Engine struct {
 	codecs  [params.JSON + 1]Codec // by media; nil = none
 	limits  Limits
 	workers *budget
-	decodes atomic.Int64
-	done    [params.JSON + 1]atomic.Int64
+	// mezzanines is nil if none are kept.
+	mezzanines *mezzanines
+	decodes    atomic.Int64
+	done       [params.JSON + 1]atomic.Int64
 }
 
 // New returns an Engine, or an error that names the option that is wrong.
 func New(o Options) (*Engine, error) {
-	if o.Workers < 0 || o.Queue < 0 || o.QueueTimeout < 0 {
-		return nil, errors.New("workers, queue and queue timeout must not be negative")
+	if o.Workers < 0 || o.Queue < 0 || o.QueueTimeout < 0 || o.Memory < 0 || o.Mezzanines < 0 {
+		return nil, errors.New("workers, queue, queue timeout, memory and mezzanines must not be negative")
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -48,7 +56,13 @@ func New(o Options) (*Engine, error) {
 	if o.QueueTimeout == 0 {
 		o.QueueTimeout = 5 * time.Second
 	}
-	e := &Engine{limits: o.Limits.withDefaults(), workers: newBudget(o.Workers, o.Queue, o.QueueTimeout)}
+	if o.Memory == 0 {
+		o.Memory = 1 << 30
+	}
+	e := &Engine{limits: o.Limits.withDefaults(), workers: newBudget(o.Workers, o.Queue, o.Memory, o.QueueTimeout)}
+	if o.Mezzanines > 0 {
+		e.mezzanines = newMezzanines(o.Mezzanines)
+	}
 	if !e.limits.valid() {
 		return nil, errors.New("limits must be positive, and a side at most 1048576")
 	}
@@ -116,39 +130,78 @@ func guard(kind fault.Kind, call func() error) (err error) {
 // Stats counts what an Engine does and did since it was made.
 type Stats struct {
 	Running, Queued int64
+	Held            int64 // bytes, by estimate
 	Shed            int64 // turned away for want of capacity
 	Decodes         int64 // source pictures decoded
+	Mezzanines      map[Mezzanine]int64
+	MezzanineBytes  int64
 	Done            map[params.Media]int64
 }
 
 // Stats returns the counts; they are read one by one, not at one instant.
 func (e *Engine) Stats() Stats {
+	running, queued, shed, held := e.workers.counts()
 	s := Stats{
-		Running: int64(len(e.workers.slots)), Queued: e.workers.waiting.Load(),
-		Shed: e.workers.shed.Load(), Decodes: e.decodes.Load(), Done: map[params.Media]int64{},
+		Running: int64(running), Queued: int64(queued), Held: held, Shed: shed,
+		Decodes: e.decodes.Load(), Done: map[params.Media]int64{}, Mezzanines: map[Mezzanine]int64{},
 	}
 	for m := range e.done {
 		if n := e.done[m].Load(); n > 0 {
 			s.Done[params.Media(m)] = n
 		}
 	}
+	if e.mezzanines != nil {
+		e.mezzanines.mu.Lock()
+		defer e.mezzanines.mu.Unlock()
+		s.MezzanineBytes = e.mezzanines.bytes
+		for o := Made; o <= Kept; o++ {
+			s.Mezzanines[o] = e.mezzanines.outcome[o]
+		}
+	}
 	return s
 }
 
 // Transform makes plan's picture from src, which Probe described as info. It
-// waits for a worker if it must. It stops soon after ctx ends. src is not changed;
-// the result's Body may be src itself. Errors are *fault.Error.
+// waits for a worker if it must. When ctx ends it returns at once; the work ends
+// at its next step or row, or when the codec that cannot be interrupted is done,
+// and keeps its worker until then. So src, which is not changed, may be read for a
+// while longer. The result's Body may be src itself. Errors are *fault.Error.
 func (e *Engine) Transform(ctx context.Context, src []byte, info Info, plan Plan) (Result, error) {
-	start := time.Now()
-	if err := e.workers.enter(ctx); err != nil {
-		return Result{}, err
-	}
-	defer e.workers.leave()
 	w := &work{engine: e, src: src, info: info, plan: plan}
-	w.result.Queued = time.Since(start)
-	if err := guard(fault.Internal, func() error { return w.run(ctx) }); err != nil {
+	settled, err := w.settle()
+	if err == nil && !settled {
+		err = w.perform(ctx)
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	e.done[w.result.Media].Add(1)
 	return w.result, nil
+}
+
+// perform does what needs a worker.
+func (w *work) perform(ctx context.Context) error {
+	start := time.Now()
+	if w.usesMezzanine() {
+		var err error
+		if w.shared, w.result.Mezzanine, err = w.engine.mezzanines.get(ctx, w.plan.Source, w.mezzanine); err != nil {
+			return fault.Of(err)
+		}
+	}
+	bytes := w.bytes()
+	if err := w.engine.workers.enter(ctx, bytes, w.plan.Low); err != nil {
+		return err
+	}
+	w.result.Queued = max(time.Since(start)-w.result.Decode, 0)
+	done := make(chan error, 1)
+	go func() {
+		defer w.engine.workers.leave(bytes)
+		done <- guard(fault.Internal, func() error { return w.run(ctx) })
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fault.Of(ctx.Err())
+	}
 }

@@ -104,31 +104,83 @@ func TestTransform(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(1, 1, time.Second)
-		if err := b.enter(t.Context()); err != nil {
+		b := newBudget(1, 1, 100, time.Second)
+		if err := b.enter(t.Context(), 1, false); err != nil {
 			t.Fatal(err)
 		}
 		late := make(chan error)
-		go func() { late <- b.enter(t.Context()) }()
+		go func() { late <- b.enter(t.Context(), 1, false) }()
 		synctest.Wait()
-		if err := b.enter(t.Context()); !fault.Is(err, fault.Overloaded) {
+		if err := b.enter(t.Context(), 1, false); !fault.Is(err, fault.Overloaded) {
 			t.Fatalf("beyond the queue: %v", err)
 		}
 		if err := <-late; !fault.Is(err, fault.Overloaded) {
 			t.Fatalf("beyond the deadline: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { late <- b.enter(ctx) }()
+		go func() { late <- b.enter(ctx, 1, false) }()
 		synctest.Wait()
 		cancel()
 		if err := <-late; !fault.Is(err, fault.Canceled) {
 			t.Fatalf("cancelled: %v", err)
 		}
-		go func() { late <- b.enter(t.Context()) }()
+		go func() { late <- b.enter(t.Context(), 1, false) }()
 		synctest.Wait()
-		b.leave()
+		b.leave(1)
 		if err := <-late; err != nil {
 			t.Fatalf("after a leave: %v", err)
 		}
 	})
+}
+
+// What waits is told by the order in which it is admitted.
+func TestBudgetOfBytes(t *testing.T) {
+	type ask struct {
+		name  string
+		bytes int64
+		low   bool
+	}
+	for _, tt := range []struct {
+		name    string
+		workers int
+		asks    []ask // all ask while 60 of 100 bytes are held by one worker
+		atOnce  string
+		then    string // once those 60 are given back
+	}{
+		{"what fits runs beside", 3, []ask{{"a", 40, false}}, "a", ""},
+		{"what does not fit waits", 3, []ask{{"a", 41, false}}, "", "a"},
+		{"small ones do not overtake", 3, []ask{{"a", 41, false}, {"b", 1, false}}, "", "ab"},
+		{"one larger than all there is runs alone", 3, []ask{{"a", 1000, false}, {"b", 1, false}}, "", "a"},
+		{"low priority takes what is idle", 3, []ask{{"a", 10, true}}, "a", ""},
+		{"low priority waits for all others", 1, []ask{{"a", 1, true}, {"b", 1, false}}, "", "b"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				b := newBudget(tt.workers, 10, 100, time.Hour)
+				if err := b.enter(ctx, 60, false); err != nil {
+					t.Fatal(err)
+				}
+				admitted := ""
+				for _, a := range tt.asks {
+					go func() {
+						if b.enter(ctx, a.bytes, a.low) == nil {
+							admitted += a.name
+						}
+					}()
+					synctest.Wait()
+				}
+				if admitted != tt.atOnce {
+					t.Errorf("%q ran at once", admitted)
+				}
+				admitted = ""
+				b.leave(60)
+				synctest.Wait()
+				if admitted != tt.then && (len(tt.then) != 2 || admitted != tt.then[1:]+tt.then[:1]) {
+					t.Errorf("then %q ran", admitted)
+				}
+			})
+		})
+	}
 }

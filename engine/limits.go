@@ -76,3 +76,24 @@ func (l Limits) tooMuchWork(i Info) bool {
 }
 
 func area(s params.Size) int64 { return int64(s.W) * int64(s.H) }
+
+// decodedBytes is about what a decoder needs in memory for a picture with this
+// header: what the governor counts with before any of it is there.
+func decodedBytes(i Info, want DecodeOptions) int64 {
+	pixels := area(i.Size)
+	switch {
+	case i.Media == params.JPEG:
+		d := int64(want.Denominator(i.Size))
+		n := 3 * pixels / (d * d)
+		if i.Progressive {
+			n += 6 * pixels // coefficients of 16 bits, of the whole picture
+		}
+		return n
+	case i.Animated() && !want.FirstFrame:
+		return 8*pixels + 4*pixels*int64(i.Frames)
+	}
+	return 12 * pixels // interleaved as the library gives it, and in planes
+}
+
+// encodedBytes is about what the steps after decoding and the encoder need.
+func encodedBytes(out params.Size, frames int) int64 { return 12 * area(out) * int64(frames) }

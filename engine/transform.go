@@ -16,6 +16,11 @@ type Plan struct {
 	Options                               params.Options // width=auto already resolved
 	Media                                 params.Media
 	Animated, Baseline, Palette, Lossless bool
+	// Source names the bytes of the source: the same name, the same bytes. "" lets
+	// nothing of it be kept for other plans.
+	Source string
+	Small  bool // spend time on saving bytes
+	Low    bool // wait for idle workers
 }
 
 // Result is what was made, and what it took.
@@ -24,10 +29,12 @@ type Result struct {
 	Media    params.Media
 	Size     params.Size
 	Warnings []params.Warning // those that geometry and negotiation have not given
-	Decode   time.Duration
-	Resize   time.Duration // all steps between decode and encode
-	Encode   time.Duration
-	Queued   time.Duration
+	// Mezzanine says whether the source was decoded for this result.
+	Mezzanine Mezzanine
+	Decode    time.Duration
+	Resize    time.Duration // all steps between decode and encode
+	Encode    time.Duration
+	Queued    time.Duration
 }
 
 // work is one transform under way.
@@ -37,8 +44,12 @@ type work struct {
 	info     Info
 	plan     Plan
 	geometry params.Geometry
-	icc      []byte
+	shared   *Picture // a mezzanine, not to be changed; nil if there is none
 	result   Result
+
+	// Of the picture that is worked on.
+	icc         []byte
+	denominator int
 }
 
 // step is one change of one frame.
@@ -61,27 +72,58 @@ func steps() []step {
 	}
 }
 
-func (w *work) run(ctx context.Context) error {
+// settle does what needs no pixels. It reports whether that was all.
+func (w *work) settle() (bool, error) {
 	w.result.Media = w.plan.Media
 	if w.info.Media == params.SVG {
-		return w.svg(ctx)
+		if w.result.Size = w.info.Size; w.plan.Media == params.JSON {
+			return true, w.json()
+		}
+		return false, nil
 	}
 	if err := w.check(); err != nil {
-		return err
+		return false, err
 	}
 	if w.tooMuch() {
-		return nil
+		return true, nil
 	}
 	var err error
 	w.geometry, _, err = w.plan.Options.Geometry(w.info.Size, w.info.Orientation, params.Seen{})
 	if err != nil {
-		return err
+		return false, err
 	}
 	w.result.Size = w.geometry.Output
 	if w.plan.Media == params.JSON && !w.plan.Options.NeedsPixels() {
-		return w.json()
+		return true, w.json()
 	}
-	picture, err := w.decode(ctx)
+	return false, nil
+}
+
+// bytes is about what the work holds at its largest.
+func (w *work) bytes() int64 {
+	if w.info.Media == params.SVG {
+		return 4 * int64(len(w.src))
+	}
+	frames := 1
+	if w.plan.Animated {
+		frames = w.info.Frames
+	}
+	n := encodedBytes(w.geometry.Output, frames)
+	if w.shared == nil {
+		n += decodedBytes(w.info, w.want())
+	}
+	return n
+}
+
+func (w *work) want() DecodeOptions {
+	return DecodeOptions{MinSize: w.minSize(), FirstFrame: !w.plan.Animated}
+}
+
+func (w *work) run(ctx context.Context) error {
+	if w.info.Media == params.SVG {
+		return w.svg(ctx)
+	}
+	picture, err := w.picture(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,6 +134,20 @@ func (w *work) run(ctx context.Context) error {
 		return w.json()
 	}
 	return w.encode(ctx, picture)
+}
+
+// picture is the source's, or a light copy of the mezzanine.
+func (w *work) picture(ctx context.Context) (*Picture, error) {
+	if w.shared == nil {
+		picture, err := w.decode(ctx, w.want())
+		if err == nil {
+			w.icc, w.denominator = picture.ICC, picture.Denominator
+		}
+		return picture, err
+	}
+	w.denominator = w.shared.Denominator
+	frame := *w.shared.Frames[0].Image
+	return &Picture{Frames: []Frame{{Image: &frame}}, EXIF: w.shared.EXIF}, nil
 }
 
 // check refuses or warns of what this server does not do.
@@ -142,10 +198,6 @@ func (w *work) tooMuch() bool {
 }
 
 func (w *work) svg(ctx context.Context) error {
-	w.result.Size = w.info.Size
-	if w.plan.Media == params.JSON {
-		return w.json()
-	}
 	w.result.Media = params.SVG
 	var err error
 	w.result.Body, err = sanitizeSVG(ctx, w.src)
@@ -173,10 +225,9 @@ func (w *work) json() error {
 	return err
 }
 
-func (w *work) decode(ctx context.Context) (*Picture, error) {
+func (w *work) decode(ctx context.Context, want DecodeOptions) (*Picture, error) {
 	defer w.spent(&w.result.Decode, time.Now())
 	w.engine.decodes.Add(1)
-	want := DecodeOptions{MinSize: w.minSize(), FirstFrame: !w.plan.Animated}
 	var picture *Picture
 	err := guard(fault.DecodeFailed, func() (err error) {
 		picture, err = w.engine.codecs[w.info.Media].Decode(ctx, w.src, want)
@@ -191,7 +242,6 @@ func (w *work) decode(ctx context.Context) (*Picture, error) {
 	if want.FirstFrame {
 		picture.Frames = picture.Frames[:1]
 	}
-	w.icc = picture.ICC
 	return picture, nil
 }
 
@@ -278,8 +328,7 @@ func (w *work) place(ctx context.Context, img *pixel.Image) (*pixel.Image, error
 	win.X += float64(g.Trim.X)
 	win.Y += float64(g.Trim.Y)
 	win = upright.Undo(win, float64(g.Upright.W), float64(g.Upright.H))
-	// The decoder may have scaled down already.
-	fx, fy := float64(img.W)/float64(w.info.Size.W), float64(img.H)/float64(w.info.Size.H)
+	fx, fy := w.scale(img)
 	win = pixel.Window{X: win.X * fx, Y: win.Y * fy, W: win.W * fx, H: win.H * fy}
 	turn := upright.Then(oriented)
 	width, height := g.Crop.W, g.Crop.H
@@ -291,8 +340,19 @@ func (w *work) place(ctx context.Context, img *pixel.Image) (*pixel.Image, error
 		if img, err = pixel.Resize(ctx, img.Premultiply(), win, width, height); err != nil {
 			return nil, err
 		}
+	} else if w.shared != nil {
+		img = img.Clone()
 	}
 	return turn.Apply(ctx, img)
+}
+
+// scale is how many samples img has for one of the stored picture: decoders and
+// mezzanines may have fewer.
+func (w *work) scale(img *pixel.Image) (x, y float64) {
+	if w.denominator > 1 {
+		return 1 / float64(w.denominator), 1 / float64(w.denominator)
+	}
+	return float64(img.W) / float64(w.info.Size.W), float64(img.H) / float64(w.info.Size.H)
 }
 
 func (w *work) colours(_ context.Context, img *pixel.Image) (*pixel.Image, error) {
@@ -349,7 +409,7 @@ func (w *work) drawBorder(_ context.Context, img *pixel.Image) (*pixel.Image, er
 func (w *work) encode(ctx context.Context, picture *Picture) error {
 	defer w.spent(&w.result.Encode, time.Now())
 	o := EncodeOptions{
-		Quality: w.plan.Options.Quality, Fast: w.plan.Options.Fast,
+		Quality: w.plan.Options.Quality, Fast: w.plan.Options.Fast, Small: w.plan.Small,
 		Lossless: w.plan.Lossless, Baseline: w.plan.Baseline, Palette: w.plan.Palette,
 	}
 	if w.plan.Media == params.JPEG {

@@ -45,6 +45,7 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	result, err := pl.proxy.Engine.Transform(ctx, src.Body, info, engine.Plan{
 		Options: pl.options, Media: choice.Media, Animated: choice.Animated,
 		Baseline: choice.Baseline, Palette: choice.Palette, Lossless: choice.Lossless,
+		Source: pl.sourceName(src),
 	})
 	if err != nil {
 		return cache.Entry{}, err
@@ -60,11 +61,29 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	return entry, nil
 }
 
+// fetch brings the source, once for all plans that want it at the same time. The
+// bytes are shared: they are only read. Nobody joins a fetch that began before the
+// latest purge.
 func (pl *plan) fetch(ctx context.Context) (origin.Source, error) {
+	from, name := pl.proxy.Stored, ""
 	if pl.target.Kind == params.Remote {
-		return pl.proxy.Web.Fetch(ctx, pl.target)
+		from, name = pl.proxy.Web, pl.sourceURL()
+	} else {
+		name = pl.target.Account + "/" + pl.target.Image
 	}
-	return pl.proxy.Stored.Fetch(ctx, pl.target)
+	key := strconv.FormatUint(pl.proxy.Cache.Purges(), 10) + " " + name
+	src, _, err := pl.proxy.fetches.Do(ctx, key, func(ctx context.Context) (origin.Source, error) {
+		return from.Fetch(ctx, pl.target)
+	})
+	return src, err
+}
+
+// sourceName names src's bytes for the engine.
+func (pl *plan) sourceName(src origin.Source) string {
+	if pl.target.Kind == params.Remote {
+		return pl.sourceURL() + " " + src.Validator
+	}
+	return src.Validator // the hash of the bytes
 }
 
 // head is what every answer of the plan carries, with or without a body.
@@ -141,6 +160,9 @@ func doneFields(pl *plan, fetched time.Duration, result engine.Result) []cache.F
 		{"fetch", fetched}, {"queue", result.Queued}, {"decode", result.Decode},
 		{"resize", result.Resize}, {"encode", result.Encode},
 	} {
+		if phase.name == "decode" && result.Mezzanine != engine.NoMezzanine {
+			timings.WriteString(", mezzanine;desc=" + result.Mezzanine.String())
+		}
 		if timings.Len() > 0 {
 			timings.WriteString(", ")
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/internal/flight"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
@@ -74,6 +75,7 @@ func (l Life) withDefaults() Life {
 type Proxy struct {
 	Options
 	sources chan struct{}
+	fetches flight.Group[origin.Source]
 }
 
 // New checks o and returns a Proxy over it.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fovea-images/fovea/cache"
@@ -161,6 +162,42 @@ func TestSourcesInMemoryAreBounded(t *testing.T) {
 	}
 	close(release)
 	all.Wait()
+}
+
+func TestVariantsOfOneSourceFetchItOnce(t *testing.T) {
+	var fetches atomic.Int64
+	release := make(chan struct{})
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		fetches.Add(1)
+		<-release
+		_, _ = rw.Write(picture(40, 20))
+	}))
+	t.Cleanup(site.Close)
+	f := newFixture(t, func(o *Options) { o.Web.(*web.Origin).Site = must(url.Parse(site.URL)) })
+	var all sync.WaitGroup
+	ask := func(width int) {
+		all.Go(func() {
+			if _, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: fmt.Sprintf("/cdn-cgi/image/w=%d/a.jpg", width)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for width := 1; width <= 5; width++ {
+		ask(width)
+	}
+	for f.Cache.Stats().Flying < 5 {
+		runtime.Gosched()
+	}
+	f.Cache.Purge("source:elsewhere") // what began before a purge is joined by nobody
+	ask(6)
+	for fetches.Load() < 2 {
+		runtime.Gosched()
+	}
+	close(release)
+	all.Wait()
+	if n := fetches.Load(); n != 2 {
+		t.Errorf("fetched %d times", n)
+	}
 }
 
 func must[T any](value T, err error) T {

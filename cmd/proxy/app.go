@@ -105,6 +105,7 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	complain("engine.native_decoders: ", err)
 	a.engine, err = engine.New(engine.Options{
 		Codecs: a.codecs, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
+		Memory: int64(settings.Engine.Memory), Mezzanines: int64(settings.Engine.Mezzanines),
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})
 	complain("engine: ", err)
@@ -308,17 +309,24 @@ func (a *app) measure() {
 		help string
 		read func() float64
 	}{
-		"fovea_cache_fills_total":     {"Cache fills begun.", func() float64 { return float64(a.cache.Stats().Fills) }},
-		"fovea_cache_refills_total":   {"Background refills of stale entries.", func() float64 { return float64(a.cache.Stats().Refills) }},
-		"fovea_cache_coalesced_total": {"Requests that joined another one's fill.", func() float64 { return float64(a.cache.Stats().Joins) }},
-		"fovea_cache_purges_total":    {"Purges.", func() float64 { return float64(a.cache.Stats().Purges) }},
-		"fovea_engine_decodes_total":  {"Source pictures decoded.", func() float64 { return float64(a.engine.Stats().Decodes) }},
-		"fovea_engine_shed_total":     {"Transforms refused for want of capacity.", func() float64 { return float64(a.engine.Stats().Shed) }},
+		"fovea_cache_fills_total":            {"Cache fills begun.", func() float64 { return float64(a.cache.Stats().Fills) }},
+		"fovea_cache_refills_total":          {"Background refills of stale entries.", func() float64 { return float64(a.cache.Stats().Refills) }},
+		"fovea_cache_coalesced_total":        {"Requests that joined another one's fill.", func() float64 { return float64(a.cache.Stats().Joins) }},
+		"fovea_cache_purges_total":           {"Purges.", func() float64 { return float64(a.cache.Stats().Purges) }},
+		"fovea_engine_decodes_total":         {"Source pictures decoded.", func() float64 { return float64(a.engine.Stats().Decodes) }},
+		"fovea_engine_mezzanines_made_total": {"Sources decoded to make several sizes from.", func() float64 { return float64(a.engine.Stats().Mezzanines[engine.Made]) }},
+		"fovea_engine_mezzanines_used_total": {"Pictures made without decoding their source again.", func() float64 {
+			used := a.engine.Stats().Mezzanines
+			return float64(used[engine.Kept] + used[engine.Joined])
+		}},
+		"fovea_engine_shed_total": {"Transforms refused for want of capacity.", func() float64 { return float64(a.engine.Stats().Shed) }},
 	}
 	for name, c := range counters {
 		a.telemetry.Counter(name, c.help, c.read)
 	}
 	a.telemetry.Gauge("fovea_cache_bytes", "Bytes held in memory.", func() float64 { return float64(a.cache.Stats().Tier.Bytes) })
+	a.telemetry.Gauge("fovea_engine_mezzanine_bytes", "Bytes of decoded sources kept in memory.", func() float64 { return float64(a.engine.Stats().MezzanineBytes) })
+	a.telemetry.Gauge("fovea_engine_held_bytes", "Bytes that running transforms are estimated to hold.", func() float64 { return float64(a.engine.Stats().Held) })
 	a.telemetry.Gauge("fovea_engine_running", "Transforms running now.", func() float64 { return float64(a.engine.Stats().Running) })
 	a.telemetry.Gauge("fovea_engine_queued", "Transforms waiting now.", func() float64 { return float64(a.engine.Stats().Queued) })
 }

@@ -83,7 +83,10 @@ func (gifCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOption
 	}
 	var all *gif.GIF
 	if want.FirstFrame {
-		first, err := gif.Decode(bytes.NewReader(src))
+		first, err := gif.Decode(interruptible(ctx, src))
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
 			return nil, broken(params.GIF, "%w", err)
 		}
@@ -92,7 +95,9 @@ func (gifCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOption
 			return nil, broken(params.GIF, "a frame without palette")
 		}
 		all = &gif.GIF{Image: []*image.Paletted{paletted}, Delay: []int{0}, Disposal: []byte{0}, LoopCount: -1}
-	} else if all, err = gif.DecodeAll(bytes.NewReader(src)); err != nil {
+	} else if all, err = gif.DecodeAll(interruptible(ctx, src)); ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil {
 		return nil, broken(params.GIF, "%w", err)
 	}
 	p := &engine.Picture{Loop: plays(all.LoopCount)}
@@ -206,7 +211,11 @@ func (gifCodec) Encode(ctx context.Context, p *engine.Picture, _ engine.EncodeOp
 		}
 	}
 	var out bytes.Buffer
-	if err := gif.EncodeAll(&out, all); err != nil {
+	err := gif.EncodeAll(writer{ctx, &out}, all)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
 		return nil, encodeFailed(params.GIF, err)
 	}
 	return out.Bytes(), nil

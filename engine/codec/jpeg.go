@@ -147,7 +147,11 @@ func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOpt
 	if n := bytes.Count(src[h.scan:], []byte{0xff, 0xda}); n > maxScans {
 		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans, expected at most %d", n, maxScans))
 	}
-	decoded, err := c.pixels(src, &h, denominator(h.info.Size, want.MinSize))
+	scale := want.Denominator(h.info.Size)
+	if h.components == 4 {
+		scale = 1
+	}
+	decoded, err := c.pixels(src, &h, scale)
 	var refused jpeg.UnsupportedError
 	switch {
 	case errors.Is(err, jpegn.ErrUnsupported), errors.As(err, &refused):
@@ -155,7 +159,9 @@ func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOpt
 	case err != nil:
 		return nil, broken(params.JPEG, "%w", err)
 	}
-	return still(fromImage(decoded), h.icc(), bytes.Clone(h.exif)), nil
+	picture := still(fromImage(decoded), h.icc(), bytes.Clone(h.exif))
+	picture.Denominator = scale
+	return picture, nil
 }
 
 // maxScans bounds the work that a small progressive file can ask for: each scan
@@ -175,20 +181,6 @@ func (c jpegCodec) pixels(src []byte, h *jpegHeader, scale int) (image.Image, er
 		}
 	}
 	return jpegn.Decode(bytes.NewReader(src), &jpegn.Options{ScaleDenom: scale})
-}
-
-// denominator is the largest of 8, 4 and 2 by which both sides can be divided and
-// stay at least twice those of least; 1 for all pixels.
-func denominator(size, least params.Size) int {
-	if least.W <= 0 || least.H <= 0 {
-		return 1
-	}
-	for d := 8; d > 1; d /= 2 {
-		if (size.W+d-1)/d >= 2*least.W && (size.H+d-1)/d >= 2*least.H {
-			return d
-		}
-	}
-	return 1
 }
 
 func (jpegCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOptions) ([]byte, error) {

@@ -104,7 +104,10 @@ func (pngCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	decoded, err := png.Decode(bytes.NewReader(src))
+	decoded, err := png.Decode(interruptible(ctx, src))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, broken(params.PNG, "%w", err)
 	}
@@ -130,7 +133,11 @@ func (pngCodec) Encode(ctx context.Context, p *engine.Picture, o engine.EncodeOp
 		encoder.CompressionLevel = png.BestSpeed
 	}
 	var out bytes.Buffer
-	if err := encoder.Encode(&out, img); err != nil {
+	err := encoder.Encode(writer{ctx, &out}, img)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
 		return nil, encodeFailed(params.PNG, err)
 	}
 	return out.Bytes(), nil

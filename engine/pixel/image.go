@@ -103,6 +103,18 @@ func (img *Image) transpose() *Image {
 	return &out
 }
 
+// Bytes is the memory that img's planes take.
+func (img *Image) Bytes() int64 {
+	var n int64
+	for i := range img.Planes {
+		n += int64(len(img.Planes[i].Pix))
+	}
+	if img.Alpha != nil {
+		n += int64(len(img.Alpha.Pix))
+	}
+	return n
+}
+
 // Clone returns a copy of img that shares no bytes with it.
 func (img *Image) Clone() *Image {
 	out := *img

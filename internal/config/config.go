@@ -64,6 +64,8 @@ type Cache struct {
 // Engine are the knobs of the picture work.
 type Engine struct {
 	Sources        int           `yaml:"sources" doc:"sources held in memory at once, each of at most origins.max_bytes; further ones wait"`
+	Memory         Bytes         `yaml:"memory" doc:"memory that running transforms may take together, by estimate from the headers"`
+	Mezzanines     Bytes         `yaml:"mezzanines" doc:"memory for decoded sources, from which further sizes are made several times faster; 0: none"`
 	Workers        int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`
 	Queue          int           `yaml:"queue" doc:"transforms that may wait; 0: 16 a worker"`
 	NativeEncoders bool          `yaml:"native_encoders" doc:"write WebP and AVIF with the system's libwebp and libheif where there are any: twice as fast"`
@@ -121,7 +123,7 @@ func Default() Config {
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
 		},
-		Engine:  Engine{Sources: 64, NativeEncoders: true, QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
+		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 128 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,

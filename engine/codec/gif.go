@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"image"
-	"image/draw"
 	"image/gif"
 	"math"
 	"time"
 
 	"github.com/fovea-images/fovea/engine"
-	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/params"
 )
 
@@ -106,7 +104,7 @@ func (gifCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOption
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m := c.show(frame, frame.Rect, true, disposal(all.Disposal[i]))
+		m := c.paletted(frame, disposal(all.Disposal[i]))
 		p.Frames = append(p.Frames, engine.Frame{Image: m, Delay: time.Duration(all.Delay[i]) * 10 * time.Millisecond})
 	}
 	return p, nil
@@ -143,49 +141,6 @@ func disposal(method byte) after {
 		return restore
 	}
 	return leave
-}
-
-// after says what becomes of a frame's area before the next one.
-type after uint8
-
-const (
-	leave after = iota
-	clearArea
-	restore
-)
-
-// canvas paints the frames of an animation one over the other.
-type canvas struct {
-	pixels *image.NRGBA
-	before *image.NRGBA // for restore
-	dirty  image.Rectangle
-	then   after
-}
-
-func newCanvas(w, h int) *canvas { return &canvas{pixels: image.NewNRGBA(image.Rect(0, 0, w, h))} }
-
-// show paints frame into area, over what is there if blend, and returns a copy of
-// the whole canvas.
-func (c *canvas) show(frame image.Image, area image.Rectangle, blend bool, then after) *pixel.Image {
-	switch c.then {
-	case clearArea:
-		draw.Draw(c.pixels, c.dirty, image.Transparent, image.Point{}, draw.Src)
-	case restore:
-		copy(c.pixels.Pix, c.before.Pix)
-	}
-	if then == restore {
-		if c.before == nil {
-			c.before = image.NewNRGBA(c.pixels.Rect)
-		}
-		copy(c.before.Pix, c.pixels.Pix)
-	}
-	op := draw.Src
-	if blend {
-		op = draw.Over
-	}
-	draw.Draw(c.pixels, area, frame, frame.Bounds().Min, op)
-	c.dirty, c.then = area, then
-	return pixel.FromNRGBA(c.pixels)
 }
 
 func (gifCodec) Encode(ctx context.Context, p *engine.Picture, _ engine.EncodeOptions) ([]byte, error) {

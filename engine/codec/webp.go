@@ -83,7 +83,7 @@ func (c *canvas) anmf(body []byte) (engine.Frame, error) {
 		parts = part.join(parts)
 	}
 	size, _, ok := bitstream(parts)
-	if !ok || size.W != area.Dx() || size.H != area.Dy() || !area.In(c.pixels.Rect) {
+	if !ok || size.W != area.Dx() || size.H != area.Dy() || !area.In(image.Rect(0, 0, c.pixels.W, c.pixels.H)) {
 		return engine.Frame{}, broken(params.WebP, "frame of %v at %v", size, area)
 	}
 	m, err := decodeVP8(parts)
@@ -95,7 +95,7 @@ func (c *canvas) anmf(body []byte) (engine.Frame, error) {
 		then = clearArea
 	}
 	delay := time.Duration(uint24(body[12:])) * time.Millisecond
-	return engine.Frame{Image: c.show(m.NRGBA(), area, body[15]&2 == 0, then), Delay: delay}, nil
+	return engine.Frame{Image: c.picture(m, area.Min, body[15]&2 == 0, then), Delay: delay}, nil
 }
 
 // decodeVP8 decodes one picture from its ALPH, VP8 or VP8L chunks.

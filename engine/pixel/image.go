@@ -47,7 +47,7 @@ func (img *Image) Crop(ctx context.Context, x, y, w, h int) (*Image, error) {
 		}
 		win := Window{X: float64(x) / float64(sx), Y: float64(y) / float64(sy), W: float64(pw), H: float64(ph)}
 		var err error
-		if out.Planes[i], err = resizePlane(ctx, &img.Planes[i], win, pw, ph); err != nil {
+		if out.Planes[i], err = newScaler(&img.Planes[i], win, pw, ph).run(ctx, &img.Planes[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -76,7 +76,7 @@ func (img *Image) flip(ctx context.Context, horizontal, vertical bool) (*Image, 
 		if win.X == 0 && win.Y == 0 {
 			continue
 		}
-		moved, err := resizePlane(ctx, p, win, p.W, p.H)
+		moved, err := newScaler(p, win, p.W, p.H).run(ctx, p)
 		if err != nil {
 			return nil, err
 		}

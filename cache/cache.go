@@ -93,6 +93,7 @@ type shard struct {
 type flight struct {
 	done  chan struct{}
 	begun int64
+	again bool // even if the key is fresh
 	entry *Entry
 	err   error
 }
@@ -178,7 +179,7 @@ func (c *Cache) shard(key string) *shard {
 
 // fill joins the flight of key or starts one, and waits for it.
 func (c *Cache) fill(ctx context.Context, key string, job Job) (*Entry, Outcome, error) {
-	f, outcome, err := c.board(key, job, nil)
+	f, outcome, err := c.board(key, job, nil, false)
 	if err != nil {
 		return nil, Failed, err
 	}
@@ -198,8 +199,9 @@ func (c *Cache) fill(ctx context.Context, key string, job Job) (*Entry, Outcome,
 
 // board returns the flight of key, starting it if there is none that may be
 // joined. release, if not nil, is called when a flight that this call started has
-// landed; it is called at once when it started none.
-func (c *Cache) board(key string, job Job, release func()) (*flight, Outcome, error) {
+// landed; it is called at once when it started none. again fills even a key that is
+// fresh.
+func (c *Cache) board(key string, job Job, release func(), again bool) (*flight, Outcome, error) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +220,7 @@ func (c *Cache) board(key string, job Job, release func()) (*flight, Outcome, er
 	}
 	// The stamp is taken before anything is fetched: what a purge between here
 	// and the end of the fill makes invalid, it makes dead.
-	f := &flight{done: make(chan struct{}), begun: c.stamp()}
+	f := &flight{done: make(chan struct{}), begun: c.stamp(), again: again}
 	s.flights[key] = f
 	c.running.Add(1)
 	c.flying.Add(1)
@@ -240,9 +242,29 @@ func (c *Cache) refill(key string, job Job) {
 	default:
 		return
 	}
-	_, outcome, _ := c.board(key, job, func() { <-c.refills })
+	_, outcome, _ := c.board(key, job, func() { <-c.refills }, false)
 	if outcome == Miss {
 		c.refilled.Add(1)
+	}
+}
+
+// Refill fills key again, and returns when that is done. It first waits for a fill
+// that is under way. Ending ctx ends the wait.
+func (c *Cache) Refill(ctx context.Context, key string, job Job) {
+	for {
+		f, outcome, err := c.board(key, job, nil, true)
+		if err != nil {
+			return
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return
+		}
+		if outcome == Miss {
+			c.refilled.Add(1)
+			return
+		}
 	}
 }
 
@@ -252,7 +274,10 @@ func (c *Cache) fly(s *shard, key string, f *flight, job Job, release func()) {
 	if release != nil {
 		defer release()
 	}
-	if f.entry = c.landed(key); f.entry == nil {
+	if !f.again {
+		f.entry = c.landed(key)
+	}
+	if f.entry == nil {
 		ctx, cancel := context.WithTimeout(c.ctx, c.FillTimeout)
 		defer cancel()
 		entry, err := c.attempt(ctx, job)

@@ -41,8 +41,13 @@ type Codec interface {
 	// The caller owns the result; no byte of it is shared with src.
 	Decode(ctx context.Context, src []byte, want DecodeOptions) (*Picture, error)
 
-	// CanEncode tells a format that is only read: its Encode is never called.
-	CanEncode() bool
+	// Pace is about how long encoding a million pixels takes, on one processor and
+	// with default options; 0 for a format that is only read: its Encode is never
+	// called.
+	Pace() time.Duration
+
+	// Shrinks reports whether EncodeOptions.Small makes a difference.
+	Shrinks() bool
 
 	// Encode writes p, which it may use up. The colours of p are sRGB, never CMYK;
 	// the caller owns the result.

@@ -189,7 +189,7 @@ func (w *work) perform(ctx context.Context) error {
 		}
 	}
 	bytes := w.bytes()
-	if err := w.engine.workers.enter(ctx, bytes, w.plan.Low); err != nil {
+	if err := w.engine.workers.enter(ctx, bytes, false); err != nil {
 		return err
 	}
 	w.result.Queued = max(time.Since(start)-w.result.Decode, 0)
@@ -204,4 +204,35 @@ func (w *work) perform(ctx context.Context) error {
 	case <-ctx.Done():
 		return fault.Of(ctx.Err())
 	}
+}
+
+// Estimate is about how long the encoding of a picture of that size takes, those
+// that wait for a worker included.
+func (e *Engine) Estimate(media params.Media, size params.Size) time.Duration {
+	if !e.writes(media) {
+		return 0
+	}
+	once := time.Duration(area(size)) * e.codecs[media].Pace() / 1_000_000
+	_, queued, _, _ := e.workers.counts()
+	return once * time.Duration(1+queued/e.workers.workers)
+}
+
+// Shrinks reports whether Plan.Small makes a difference for a media type.
+func (e *Engine) Shrinks(mediaType string) bool {
+	for _, c := range e.codecs {
+		if c != nil && c.Media().String() == mediaType {
+			return c.Shrinks()
+		}
+	}
+	return false
+}
+
+// Idle returns when a worker has nothing to do and nobody waits for one, or with
+// ctx's error.
+func (e *Engine) Idle(ctx context.Context) error {
+	if err := e.workers.enter(ctx, 0, true); err != nil {
+		return err
+	}
+	e.workers.leave(0)
+	return nil
 }

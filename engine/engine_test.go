@@ -20,7 +20,8 @@ type fake struct {
 
 func (f *fake) Media() params.Media        { return params.PNG }
 func (f *fake) Probe([]byte) (Info, error) { return f.info, nil }
-func (f *fake) CanEncode() bool            { return true }
+func (f *fake) Pace() time.Duration        { return time.Second }
+func (f *fake) Shrinks() bool              { return false }
 func (f *fake) Decode(context.Context, []byte, DecodeOptions) (*Picture, error) {
 	if f.panics {
 		panic("broken")

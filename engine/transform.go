@@ -20,7 +20,6 @@ type Plan struct {
 	// nothing of it be kept for other plans.
 	Source string
 	Small  bool // spend time on saving bytes
-	Low    bool // wait for idle workers
 }
 
 // Result is what was made, and what it took.
@@ -177,7 +176,7 @@ func (w *work) check() error {
 }
 
 func (e *Engine) writes(m params.Media) bool {
-	return int(m) < len(e.codecs) && e.codecs[m] != nil && e.codecs[m].CanEncode()
+	return int(m) < len(e.codecs) && e.codecs[m] != nil && e.codecs[m].Pace() > 0
 }
 
 // tooMuch deals with animations too large to transform (R-anim): delivered

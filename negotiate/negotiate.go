@@ -22,6 +22,7 @@ type Policy struct {
 	AVIFAuto     int // AVIF chosen by negotiation
 	AVIFExplicit int // AVIF asked for by format=avif
 	WebP         int // at most 16,383, the codec's own limit
+	NoAVIF       bool
 }
 
 // maxWebP is the longest side that WebP can hold.
@@ -110,6 +111,9 @@ func (p Policy) still(format params.Format, pic Picture, out params.Size, a Acce
 		}
 		return Choice{Media: base(pic), Warnings: warn("image too large for WebP")}
 	case params.FormatAVIF:
+		if p.NoAVIF {
+			return Choice{Media: p.webpOr(base(pic), side, a), VaryAccept: true, Warnings: warn("AVIF is not made on this server")}
+		}
 		if side <= p.AVIFExplicit {
 			return Choice{Media: params.AVIF}
 		}
@@ -127,7 +131,7 @@ func (p Policy) still(format params.Format, pic Picture, out params.Size, a Acce
 		return Choice{Media: params.JPEG}
 	}
 	c := Choice{VaryAccept: true}
-	if a&AcceptsAVIF != 0 {
+	if a&AcceptsAVIF != 0 && !p.NoAVIF {
 		if side <= p.AVIFAuto {
 			c.Media = params.AVIF
 			return c

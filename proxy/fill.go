@@ -17,6 +17,7 @@ import (
 const (
 	fieldDone    = "done"    // what follows `internal=ok/<h|m>` in cf-resized and cf-images
 	fieldTimings = "timings" // Server-Timing of the fill
+	fieldSmall   = "small"   // the bytes are as few as can be; not answered
 )
 
 // Fill fetches the source, transforms it and dresses the result: steps 9 and 10
@@ -38,14 +39,19 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	if err != nil {
 		return cache.Entry{}, err
 	}
-	_, choice, notes, err := pl.choose(info)
+	var to chosen
+	if to.geometry, to.choice, to.notes, err = pl.choose(info); err != nil {
+		return cache.Entry{}, err
+	}
+	standsIn, err := pl.standIn(info, &to)
 	if err != nil {
 		return cache.Entry{}, err
 	}
+	choice := to.choice
 	result, err := pl.proxy.Engine.Transform(ctx, src.Body, info, engine.Plan{
 		Options: pl.options, Media: choice.Media, Animated: choice.Animated,
 		Baseline: choice.Baseline, Palette: choice.Palette, Lossless: choice.Lossless,
-		Source: pl.sourceName(src),
+		Source: pl.sourceName(src), Small: pl.effort == small,
 	})
 	if err != nil {
 		return cache.Entry{}, err
@@ -54,8 +60,16 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	entry.Body, entry.Type = result.Body, result.Media.String()
 	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator), src.Modified
 	pl.live(&entry, src)
+	if standsIn {
+		pl.later(ctx, thorough)
+		entry.Fresh = min(entry.Fresh, interim)
+		brief(&entry, src.MustRevalidate)
+	}
+	if pl.effort == small {
+		entry.Fields = append(entry.Fields, cache.Field{Name: fieldSmall})
+	}
 	entry.Fields = append(entry.Fields, doneFields(pl, fetched, result)...)
-	if text := warningText(append(notes, result.Warnings...)); text != "" {
+	if text := warningText(append(to.notes, result.Warnings...)); text != "" {
 		entry.Fields = append(entry.Fields, cache.Field{Name: "warning", Value: text})
 	}
 	return entry, nil
@@ -134,6 +148,15 @@ func (pl *plan) live(entry *cache.Entry, src origin.Source) {
 		entry.Stale, entry.Grace = 0, 0
 	}
 	entry.Fields = append(entry.Fields, cacheControl(entry.Fresh, entry.Stale, src.MustRevalidate))
+}
+
+// brief lets browsers keep an answer no longer than it is fresh here.
+func brief(entry *cache.Entry, must bool) {
+	for i, f := range entry.Fields {
+		if f.Name == "Cache-Control" {
+			entry.Fields[i] = cacheControl(entry.Fresh, 0, must)
+		}
+	}
 }
 
 func cacheControl(maxAge, revalidate time.Duration, must bool) cache.Field {

@@ -115,6 +115,7 @@ func (f *fixture) listen() {
 		if err := server.Shutdown(); err != nil {
 			f.t.Error(err)
 		}
+		_ = listener.Close() // a server that had not begun to serve was not shut down
 		<-served
 	})
 }

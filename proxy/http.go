@@ -214,6 +214,7 @@ func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
 		switch f.Name {
 		case fieldDone:
 			done += f.Value
+		case fieldSmall:
 		case fieldTimings:
 			if letter == "m" {
 				timings += ", " + f.Value

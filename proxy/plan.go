@@ -36,6 +36,14 @@ type plan struct {
 	choice   negotiate.Choice
 	notes    []params.Warning // of geometry and choice; the entry carries them
 	key      string
+	effort   effort
+}
+
+// chosen is what an answer will be.
+type chosen struct {
+	geometry params.Geometry
+	choice   negotiate.Choice
+	notes    []params.Warning
 }
 
 // resolve takes r from its text to its key: steps 3 to 7 of the way of a request.
@@ -132,6 +140,10 @@ func (pl *plan) settle(assume *store.Image) error {
 // choose settles size and format for a source with this header, and says what
 // could not be honoured.
 func (pl *plan) choose(info engine.Info) (params.Geometry, negotiate.Choice, []params.Warning, error) {
+	return pl.chooseBy(pl.proxy.Policy, info)
+}
+
+func (pl *plan) chooseBy(policy negotiate.Policy, info engine.Info) (params.Geometry, negotiate.Choice, []params.Warning, error) {
 	var geometry params.Geometry
 	var notes []params.Warning
 	if info.Media != params.SVG { // an SVG is never resized (R-svg)
@@ -142,7 +154,7 @@ func (pl *plan) choose(info engine.Info) (params.Geometry, negotiate.Choice, []p
 		}
 	}
 	picture := negotiate.Picture{Media: info.Media, Animated: info.Animated(), Alpha: info.Alpha, Frames: info.Frames}
-	choice := pl.proxy.Policy.Choose(pl.options, pl.target.Kind == params.Hosted, picture, geometry.Output, pl.accepts)
+	choice := policy.Choose(pl.options, pl.target.Kind == params.Hosted, picture, geometry.Output, pl.accepts)
 	return geometry, choice, append(notes, choice.Warnings...), nil
 }
 
@@ -164,6 +176,9 @@ func (pl *plan) name() string {
 	b = append(b, " engine="+engine.Version+" "...)
 	if pl.known {
 		b = append(b, pl.choice.Media.String()...)
+		if pl.choice.Media == params.AVIF && pl.accepts&negotiate.AcceptsWebP == 0 {
+			b = append(b, " no webp"...) // what may stand in for it
+		}
 	} else {
 		bucket := negotiate.Bucket(pl.options, t.Kind == params.Hosted, pl.accepts)
 		b = strconv.AppendUint(append(b, "accepts="...), uint64(bucket), 10)
@@ -217,6 +232,9 @@ func (pl *plan) etag(media params.Media, validator string) string {
 	b := append(room[:0], engine.Version...)
 	b = append(append(b, ' '), media.String()...)
 	b = pl.options.AppendString(append(b, ' '))
+	if pl.effort == small {
+		b = append(b, " small"...)
+	}
 	b = append(append(b, ' '), validator...)
 	sum := sha256.Sum256(b)
 	return `"cf-` + hex.EncodeToString(sum[:8]) + ":" + validator + `"`

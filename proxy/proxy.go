@@ -33,6 +33,11 @@ type Options struct {
 	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
 	// long as a fill may take.
 	Sources int
+	// AVIF, with AVIFPatience, is what becomes of AVIFs that take long to make: ""
+	// is AVIFBackground, 0 is 400 ms.
+	AVIF         AVIF
+	AVIFPatience time.Duration
+	Reencode     Reencode // "" is ReencodeOff
 	// AllowOrigin is the value of Access-Control-Allow-Origin on public images; "" sends none.
 	AllowOrigin string
 	// Version is told in the cf-resized header.
@@ -76,6 +81,10 @@ type Proxy struct {
 	Options
 	sources chan struct{}
 	fetches flight.Group[origin.Source]
+
+	withoutAVIF negotiate.Policy
+	improving   chan struct{}
+	heat        heat
 }
 
 // New checks o and returns a Proxy over it.
@@ -105,8 +114,13 @@ func New(o Options) (*Proxy, error) {
 	if o.Sources == 0 {
 		o.Sources = 64
 	}
+	if err := o.checkLater(); err != nil {
+		return nil, err
+	}
 	o.Life = o.Life.withDefaults()
-	return &Proxy{Options: o, sources: make(chan struct{}, o.Sources)}, nil
+	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements)}
+	p.withoutAVIF.NoAVIF = true
+	return p, nil
 }
 
 // Request is what one request says. Its strings are the caller's to give away:
@@ -164,6 +178,7 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		answer.Fallback = pl.fallback()
 		return answer, err
 	}
+	pl.warmed(ctx, entry, outcome)
 	answer.Entry = entry
 	answer.NotModified = notModified(r, entry.ETag, entry.Modified)
 	return answer, nil

@@ -125,7 +125,9 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 		Site: site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
 		Stored: stored.New(a.catalog, a.library.Blobs), Web: a.web,
 		Life:        proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
-		AllowOrigin: settings.CORS, Sources: settings.Engine.Sources, Version: version, Report: a.report,
+		AllowOrigin: settings.CORS, Sources: settings.Engine.Sources,
+		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
+		Version: version, Report: a.report,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine.%w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"image"
 	"iter"
+	"time"
 
 	"github.com/gen2brain/avif"
 
@@ -22,7 +23,16 @@ import (
 type avifCodec struct{ native *native.AV1 }
 
 func (avifCodec) Media() params.Media { return params.AVIF }
-func (avifCodec) CanEncode() bool     { return true }
+
+// Shrinks tells that libheif has slower speeds; libavif in WASM is slow enough.
+func (c avifCodec) Shrinks() bool { return c.native != nil }
+
+func (c avifCodec) Pace() time.Duration {
+	if c.native != nil {
+		return 45 * time.Millisecond
+	}
+	return 400 * time.Millisecond
+}
 
 func (c avifCodec) form() string {
 	if c.native != nil {

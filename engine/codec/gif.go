@@ -18,7 +18,8 @@ type gifCodec struct{}
 
 func (gifCodec) form() string        { return "image/gif (Go)" }
 func (gifCodec) Media() params.Media { return params.GIF }
-func (gifCodec) CanEncode() bool     { return true }
+func (gifCodec) Pace() time.Duration { return 200 * time.Millisecond }
+func (gifCodec) Shrinks() bool       { return false }
 
 // Probe walks the blocks of the file without unpacking any (GIF89a).
 func (gifCodec) Probe(src []byte) (engine.Info, error) {

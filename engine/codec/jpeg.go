@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"time"
 
 	"github.com/gen2brain/jpegn"
 
@@ -30,7 +31,8 @@ func (c jpegCodec) form() string {
 }
 
 func (jpegCodec) Media() params.Media { return params.JPEG }
-func (jpegCodec) CanEncode() bool     { return true }
+func (jpegCodec) Pace() time.Duration { return 15 * time.Millisecond }
+func (jpegCodec) Shrinks() bool       { return false }
 
 // jpegHeader is what stands before the first scan.
 type jpegHeader struct {

@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"time"
 
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/pixel"
@@ -20,7 +21,8 @@ type pngCodec struct{}
 
 func (pngCodec) form() string        { return "image/png (Go)" }
 func (pngCodec) Media() params.Media { return params.PNG }
-func (pngCodec) CanEncode() bool     { return true }
+func (pngCodec) Pace() time.Duration { return 150 * time.Millisecond }
+func (pngCodec) Shrinks() bool       { return false }
 
 type pngHeader struct {
 	info    engine.Info

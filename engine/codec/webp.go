@@ -23,7 +23,14 @@ import (
 type webpCodec struct{ native *native.WebP }
 
 func (webpCodec) Media() params.Media { return params.WebP }
-func (webpCodec) CanEncode() bool     { return true }
+func (webpCodec) Shrinks() bool       { return true }
+
+func (c webpCodec) Pace() time.Duration {
+	if c.native != nil {
+		return 35 * time.Millisecond
+	}
+	return 130 * time.Millisecond
+}
 
 func (c webpCodec) form() string {
 	if c.native != nil {

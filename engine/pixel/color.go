@@ -126,8 +126,11 @@ func (img *Image) Premultiply() *Image {
 		img = img.ToRGB()
 	}
 	img.perAlpha(func(_ int, row, alpha []byte) {
+		row = row[:len(alpha)]
 		for x, a := range alpha {
-			row[x] = times(row[x], a)
+			if a != 255 {
+				row[x] = times(row[x], a)
+			}
 		}
 	})
 	img.Premultiplied = true
@@ -140,8 +143,11 @@ func (img *Image) Unpremultiply() *Image {
 		return img
 	}
 	img.perAlpha(func(_ int, row, alpha []byte) {
+		row = row[:len(alpha)]
 		for x, a := range alpha {
-			row[x] = straight(row[x], a)
+			if a != 255 {
+				row[x] = straight(row[x], a)
+			}
 		}
 	})
 	img.Premultiplied = false

@@ -71,6 +71,9 @@ type Engine struct {
 	NativeEncoders bool          `yaml:"native_encoders" doc:"write WebP and AVIF with the system's libwebp and libheif where there are any: twice as fast"`
 	NativeDecoders bool          `yaml:"native_decoders" doc:"read JPEG with the system's libturbojpeg: faster, but strangers' bytes then meet code that is not memory safe"`
 	QueueTimeout   time.Duration `yaml:"queue_timeout" doc:"how long one may wait before it is refused with 503"`
+	AVIF           string        `yaml:"avif" doc:"an AVIF that takes longer than avif_patience: wait for it; background: answer another format until it is made; off: make none"`
+	AVIFPatience   time.Duration `yaml:"avif_patience" doc:"how long a client may be kept waiting for AVIF, by estimate"`
+	Reencode       string        `yaml:"reencode" doc:"background: encode what is asked for often again, when processors idle, to fewer bytes; off"`
 	MaxSide        int           `yaml:"max_side" doc:"longest side of a source or result, pixels"`
 	MaxPixels      int64         `yaml:"max_pixels" doc:"pixels of a source or result"`
 }
@@ -123,7 +126,7 @@ func Default() Config {
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
 		},
-		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 128 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, MaxSide: 12_000, MaxPixels: 100_000_000},
+		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 128 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, AVIF: "background", AVIFPatience: 400 * time.Millisecond, Reencode: "off", MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,

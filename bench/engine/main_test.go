@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -46,6 +47,24 @@ func piped(ctx context.Context) (*contender, error) {
 	return &contender{maker: newRemote(requests, answers, end), about: "this repository", pid: os.Getpid()}, nil
 }
 
+// simple is a peer that writes no AVIF.
+type simple struct{ maker }
+
+func (s simple) make(ctx context.Context, t task) ([]byte, error) {
+	if t.Media == "image/avif" {
+		return nil, errors.New("no AVIF here")
+	}
+	return s.maker.make(ctx, t)
+}
+
+func simply(ctx context.Context) (*contender, error) {
+	c, err := piped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &contender{maker: simple{c.maker}, pid: c.pid}, nil
+}
+
 func absent(context.Context) (*contender, error) {
 	return nil, fmt.Errorf("%w: no such program", errLeftOut)
 }
@@ -63,22 +82,28 @@ func TestWholeMeasurement(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &measurement{
-		options: options{rounds: 1, mixed: 6, peers: []string{"sharp", "imgproxy"}},
+		options: options{rounds: 1, mixed: 6, peers: []string{"simple", "absent"}},
 		sources: sources, judge: j, log: io.Discard,
-		start: map[string]starter{"ours": piped, "sharp": piped, "imgproxy": absent},
+		start: map[string]starter{"ours": piped, "simple": simply, "absent": absent},
 	}
 	if err := m.all(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range m.rows {
 		for i, one := range r.results {
+			if i == 1 && (r.id == "W3" || r.id == "W7") {
+				if one.tasks != nil {
+					t.Errorf("%s: measured a peer that cannot do it", r.id)
+				}
+				continue
+			}
 			if len(one.rates) != 1 || one.rates[0] <= 0 || one.millis[0] <= 0 || one.bytes == 0 || one.ssim < 5 {
 				t.Errorf("%s, %s: %+v", r.id, m.field[i].name, one)
 			}
 		}
 	}
 	text := m.markdown()
-	for _, want := range []string{"| W1 |", "| W7 |", "| M |", "generated, not a photograph", "ours: this repository", "imgproxy: left out", "| 6 mixed transforms |"} {
+	for _, want := range []string{"| W1 |", "| W7 |", "| M |", "generated, not a photograph", "ours: this repository", "absent: left out: no such", "simple in W3: left out: no AVIF here", "| 6 mixed transforms |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("expected %q in\n%s", want, text)
 		}

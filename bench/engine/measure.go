@@ -36,7 +36,7 @@ type entrant struct {
 // row is what was measured of one workload.
 type row struct {
 	workload
-	results []result // one for each entrant
+	results []result // one for each entrant; without tasks for a peer that cannot do it
 }
 
 // result is what one entrant made of a workload.
@@ -62,8 +62,7 @@ func (m *measurement) all(ctx context.Context) (err error) {
 		c, err := m.enter(ctx, name)
 		switch {
 		case errors.Is(err, errLeftOut):
-			m.absent = append(m.absent, fmt.Sprintf("%s: %v", name, err))
-			fmt.Fprintln(m.log, name, err)
+			m.leaveOut(name, err)
 			continue
 		case err != nil:
 			return fmt.Errorf("%s: %w", name, err)
@@ -86,6 +85,15 @@ func (m *measurement) all(ctx context.Context) (err error) {
 	return m.memory(ctx)
 }
 
+// leaveOut notes that a peer is missing somewhere, and why; the rest goes on.
+func (m *measurement) leaveOut(what string, why error) {
+	if !errors.Is(why, errLeftOut) {
+		why = fmt.Errorf("%w: %w", errLeftOut, why)
+	}
+	m.absent = append(m.absent, fmt.Sprintf("%s: %v", what, why))
+	fmt.Fprintln(m.log, m.absent[len(m.absent)-1])
+}
+
 // enter starts a contender and has it load the sources.
 func (m *measurement) enter(ctx context.Context, name string) (*contender, error) {
 	c, err := m.start[name](ctx)
@@ -102,29 +110,26 @@ func (m *measurement) enter(ctx context.Context, name string) (*contender, error
 
 // measure judges a workload and then times it, all entrants in every round.
 func (m *measurement) measure(ctx context.Context, w workload) (row, error) {
-	r := row{workload: w}
+	r := row{workload: w, results: make([]result, len(m.field))}
 	var ours []float64
 	for i, e := range m.field {
-		tasks := w.batch.Tasks
-		if i > 0 {
-			tasks = forPeers(tasks)
-		}
-		if i > 0 && m.match {
-			if err := m.matchAll(ctx, e, tasks, ours); err != nil {
-				return r, fmt.Errorf("%s: %w", e.name, err)
-			}
-		}
-		one, each, err := m.assess(ctx, e, tasks)
-		if err != nil {
-			return r, fmt.Errorf("%s: %w", e.name, err)
-		}
-		if i == 0 {
+		one, each, err := m.assess(ctx, e, w.batch.Tasks, ours)
+		switch {
+		case i == 0 && err == nil:
 			ours = each
+		case err != nil && (i == 0 || ctx.Err() != nil):
+			return r, fmt.Errorf("%s: %w", e.name, err)
+		case err != nil:
+			m.leaveOut(e.name+" in "+w.id, err)
+			continue
 		}
-		r.results = append(r.results, one)
+		r.results[i] = one
 	}
 	for range m.rounds {
 		for i, e := range m.field {
+			if r.results[i].tasks == nil {
+				continue
+			}
 			b := w.batch
 			b.Tasks, b.Seconds = r.results[i].tasks, m.seconds
 			p, err := e.run(ctx, b)
@@ -155,9 +160,17 @@ func (m *measurement) matchAll(ctx context.Context, e entrant, tasks []task, our
 	return nil
 }
 
-// assess makes each picture once, for its bytes and likeness; each has the latter
-// one by one.
-func (m *measurement) assess(ctx context.Context, e entrant, tasks []task) (r result, each []float64, err error) {
+// assess makes each picture once, for its bytes and likeness. each is the latter one
+// by one; a peer, whose ours is not nil, is matched to that if it was asked for.
+func (m *measurement) assess(ctx context.Context, e entrant, tasks []task, ours []float64) (r result, each []float64, err error) {
+	if ours != nil {
+		tasks = forPeers(tasks)
+		if m.match {
+			if err := m.matchAll(ctx, e, tasks, ours); err != nil {
+				return r, nil, err
+			}
+		}
+	}
 	r.tasks = tasks
 	for _, t := range tasks {
 		body, err := e.make(ctx, t)
@@ -190,18 +203,28 @@ func (m *measurement) memory(ctx context.Context) error {
 		if i > 0 {
 			b.Tasks = forPeers(b.Tasks)
 		}
-		c, err := m.enter(ctx, e.name)
-		if err != nil {
+		p, err := m.peakOf(ctx, e.name, b)
+		switch {
+		case err != nil && (i == 0 || ctx.Err() != nil):
 			return fmt.Errorf("%s: %w", e.name, err)
+		case err != nil:
+			m.leaveOut(e.name+" in the mixture", err)
+			continue
 		}
-		p, err := c.run(ctx, b)
-		most := highWater(c.pid)
-		if err = errors.Join(err, c.close()); err != nil {
-			return fmt.Errorf("%s: %w", e.name, err)
-		}
-		m.peaks = append(m.peaks, peak{e.name, most, p.Rate})
+		m.peaks = append(m.peaks, p)
 	}
 	return nil
+}
+
+// peakOf runs b in a new process of that contender.
+func (m *measurement) peakOf(ctx context.Context, name string, b batch) (peak, error) {
+	c, err := m.enter(ctx, name)
+	if err != nil {
+		return peak{}, err
+	}
+	p, err := c.run(ctx, b)
+	most := highWater(c.pid)
+	return peak{name, most, p.Rate}, errors.Join(err, c.close())
 }
 
 // highWater is the most resident memory that the process has had, in bytes; 0

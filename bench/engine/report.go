@@ -50,19 +50,23 @@ func (m *measurement) heading(b *strings.Builder) {
 	b.WriteString("\n\n")
 }
 
-// table has one line for each workload and peer; without peers, one for each
-// workload.
+// table has one line for each workload and peer, and one for each workload that no
+// peer can do.
 func (m *measurement) table(b *strings.Builder) {
 	b.WriteString("| | work | peer | img/s ours | img/s peer | **speed ours/peer** | p50 ms ours / peer | KB ours / peer | bytes ours/peer | SSIM dB ours / peer | quality ours / peer |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range m.rows {
 		ours := r.results[0]
-		if len(r.results) == 1 {
+		peers := slices.ContainsFunc(r.results[1:], func(peer result) bool { return peer.tasks != nil })
+		if !peers {
 			fmt.Fprintf(b, "| %s | %s | – | %.1f | – | – | %.1f | %s | – | %s | %s |\n", r.id, r.title,
 				median(ours.rates), median(ours.millis), kilobytes(ours.bytes), decibels(ours.ssim), qualities(ours.tasks))
 			continue
 		}
 		for i, peer := range r.results[1:] {
+			if peer.tasks == nil {
+				continue // the heading says why
+			}
 			missed := ""
 			if m.match && math.Abs(ours.ssim-peer.ssim) > near {
 				missed = "\\*"

@@ -125,7 +125,7 @@ func (j *judge) decode(ctx context.Context, body []byte, frames bool) ([]*image.
 const near = 0.3
 
 // match returns t with the quality, 1..100, at which m's picture is most like the
-// ideal as ours is: within near, if m has such a quality. It tries at most seven,
+// ideal as ours is: within near, if m has such a quality. It tries at most eight,
 // t's own first.
 func (j *judge) match(ctx context.Context, m maker, t task, ours float64) (task, error) {
 	low, high, best, apart := 1, 100, t, math.Inf(1)

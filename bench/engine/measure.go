@@ -58,6 +58,11 @@ type peak struct {
 // all measures everything.
 func (m *measurement) all(ctx context.Context) (err error) {
 	m.began, m.load = time.Now(), firstWords("/proc/loadavg", 3)
+	defer func() {
+		for _, e := range m.field {
+			err = errors.Join(err, e.close())
+		}
+	}()
 	for _, name := range append([]string{"ours"}, m.peers...) {
 		c, err := m.enter(ctx, name)
 		switch {
@@ -67,7 +72,6 @@ func (m *measurement) all(ctx context.Context) (err error) {
 		case err != nil:
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		defer func() { err = errors.Join(err, c.close()) }()
 		m.field = append(m.field, entrant{name, c})
 	}
 	list, err := workloads(m.sources)

@@ -41,7 +41,7 @@ func startImgproxy(ctx context.Context, program, folder string) (*contender, err
 	p.command.Env = append(os.Environ(),
 		"IMGPROXY_BIND="+p.address, "IMGPROXY_LOCAL_FILESYSTEM_ROOT="+folder, "IMGPROXY_WORKERS="+fmt.Sprint(workers),
 		"IMGPROXY_LOG_LEVEL=error", "IMGPROXY_MAX_ANIMATION_FRAMES=100",
-		"IMGPROXY_WEBP_EFFORT=2", "IMGPROXY_AVIF_SPEED=8", // as ours
+		"IMGPROXY_WEBP_EFFORT=2", "IMGPROXY_AVIF_SPEED=9", // as ours
 	)
 	p.command.Stderr = os.Stderr
 	if err := p.command.Start(); err != nil {

@@ -10,6 +10,9 @@
 //
 // Each contender is one process with two transforms under way. It has the sources
 // in memory, makes pictures and keeps them; only imgproxy is asked over HTTP.
+// Ours works as the server does: what it decodes is kept for later pictures of the
+// same source. W1 to W6 are first pictures, so they pay for that and gain nothing.
+//
 // Contenders take turns, round by round, so that a busy machine is busy for all:
 // ratios count, not the figures of one of them.
 package main
@@ -38,7 +41,9 @@ type options struct {
 	match    bool   // give peers the quality that is as like the source as ours
 	out      string // file; "" = none
 	shrink   int    // divides the sides of generated pictures; 0 = 1
-	command  string // how this was called, for the heading
+	// mezzanines is how many MiB of decoded sources ours keeps; 0 = none.
+	mezzanines int
+	command    string // how this was called, for the heading
 }
 
 func main() {
@@ -47,7 +52,7 @@ func main() {
 	o, asWorker := readOptions(os.Args[1:])
 	var err error
 	if asWorker {
-		err = work(ctx)
+		err = work(ctx, o.mezzanines)
 	} else {
 		err = run(ctx, o, os.Stdout, os.Stderr)
 	}
@@ -67,6 +72,7 @@ func readOptions(arguments []string) (o options, asWorker bool) {
 	peers := flags.String("peers", "sharp", "comma-separated: sharp, imgproxy; \"\" = none")
 	flags.StringVar(&o.imgproxy, "imgproxy", "imgproxy", "imgproxy's `program`")
 	flags.BoolVar(&o.match, "match", false, "search the quality of each peer that gives our SSIM")
+	flags.IntVar(&o.mezzanines, "mezzanines", 128, "MiB of decoded sources that ours keeps, as the server does; 0 = every picture is made from its source")
 	flags.StringVar(&o.out, "out", "", "`file` to write the table to as well")
 	flags.BoolVar(&asWorker, "worker", false, "answer requests on standard input (used by the program itself)")
 	_ = flags.Parse(arguments) // ExitOnError
@@ -130,7 +136,7 @@ func run(ctx context.Context, o options, out, log io.Writer) error {
 // starters are the ways to start each contender.
 func starters(o options, folder string) map[string]starter {
 	return map[string]starter{
-		"ours":     startOurs,
+		"ours":     func(ctx context.Context) (*contender, error) { return startOurs(ctx, o.mezzanines) },
 		"sharp":    startSharp,
 		"imgproxy": func(ctx context.Context) (*contender, error) { return startImgproxy(ctx, o.imgproxy, folder) },
 	}

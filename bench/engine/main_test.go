@@ -19,7 +19,7 @@ const asWorkerVariable = "FOVEA_BENCH_WORKER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorkerVariable) != "" && slices.Contains(os.Args, "-worker") {
-		if err := work(context.Background()); err != nil {
+		if err := work(context.Background(), 1); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // piped is our own engine behind the pipe that separates worker and judge.
 func piped(ctx context.Context) (*contender, error) {
-	o, err := newOurs(ctx)
+	o, err := newOurs(ctx, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func TestRunWritesTheSameTableToFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(written) != out.String() || !strings.Contains(out.String(), "| W6 |") || !strings.Contains(out.String(), "- ours: jpeg ") {
+	if string(written) != out.String() || !strings.Contains(out.String(), "| W6 |") || !strings.Contains(out.String(), "mezzanines; jpeg ") {
 		t.Errorf("printed\n%s\nand wrote\n%s", out.String(), written)
 	}
 	if err := run(t.Context(), options{rounds: 1, shrink: 16, peers: []string{"paint"}}, io.Discard, io.Discard); err == nil {
@@ -138,7 +138,7 @@ func TestMatchFindsTheQualityOfALikePicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := newOurs(t.Context())
+	o, err := newOurs(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

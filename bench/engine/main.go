@@ -9,7 +9,8 @@
 // network it is left out. imgproxy takes part if -imgproxy names its program.
 //
 // Each contender is one process with two transforms under way. It has the sources
-// in memory, makes pictures and keeps them; only imgproxy is asked over HTTP.
+// in memory and makes pictures into memory; only imgproxy reads files and is asked
+// over HTTP.
 // Ours works as the server does: what it decodes is kept for later pictures of the
 // same source. W1 to W6 are first pictures, so they pay for that and gain nothing.
 //

@@ -22,6 +22,7 @@ var rooms = map[string]room{
 	"engine/picturetest":      {"", "pictures for tests"},
 	"engine/codec":            {"engine engine/codec/native engine/pixel params internal/fault", "the two ends of the engine"},
 	"engine/codec/native":     {"", "bytes in, bytes out; it knows only the libraries"},
+	"bench/engine":            {"engine engine/codec engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
 	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},
 	"store/sqldb":             {"store params internal/fault", "a keeper of names; params for the types of its columns"},
 	"store/fsblob":            {"store internal/fault", "a keeper of bytes"},

@@ -6,6 +6,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/dgraph-io/ristretto/v2 v2.4.2
 	github.com/ebitengine/purego v0.10.1
+	github.com/esimov/pigo v1.4.6
 	github.com/gen2brain/avif v0.6.0
 	github.com/gen2brain/jpegn v0.6.1
 	github.com/gen2brain/webp v0.6.0

@@ -19,6 +19,7 @@ const Version = "1"
 // Options configure an Engine.
 type Options struct {
 	Codecs       []Codec
+	Faces        FaceFinder // nil: gravity=face keeps the centre
 	Limits       Limits
 	Workers      int           // transforms at once; 0 = GOMAXPROCS
 	Queue        int           // transforms that may wait; 0 = 16 for each worker
@@ -34,6 +35,7 @@ type Options struct {
 // Engine makes pictures. It is safe for use by many goroutines.
 type Engine struct {
 	codecs  [params.JSON + 1]Codec // by media; nil = none
+	faces   FaceFinder
 	limits  Limits
 	workers *budget
 	// mezzanines is nil if none are kept.
@@ -59,7 +61,7 @@ func New(o Options) (*Engine, error) {
 	if o.Memory == 0 {
 		o.Memory = 1 << 30
 	}
-	e := &Engine{limits: o.Limits.withDefaults(), workers: newBudget(o.Workers, o.Queue, o.Memory, o.QueueTimeout)}
+	e := &Engine{faces: o.Faces, limits: o.Limits.withDefaults(), workers: newBudget(o.Workers, o.Queue, o.Memory, o.QueueTimeout)}
 	if o.Mezzanines > 0 {
 		e.mezzanines = newMezzanines(o.Mezzanines)
 	}

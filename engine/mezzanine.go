@@ -147,7 +147,7 @@ func pictureBytes(p *Picture) int64 {
 func (w *work) usesMezzanine() bool {
 	o := &w.plan.Options
 	if w.plan.Source == "" || w.engine.mezzanines == nil || w.plan.Animated || w.plan.Lossless || o.Quality == 100 ||
-		o.NeedsPixels() || area(w.info.Size) <= smallSource {
+		o.NeedsPixels() || w.tightens() || area(w.info.Size) <= smallSource {
 		return false
 	}
 	least, size := w.minSize(), mezzanineSize(w.info.Size)

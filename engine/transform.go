@@ -163,12 +163,6 @@ func (w *work) check() error {
 	case w.plan.Media != params.JSON && !w.engine.writes(w.plan.Media):
 		return fault.New(fault.EncodeFailed, "%s cannot be made on this server", w.plan.Media)
 	}
-	if o.Fit == params.Cover || o.Fit == params.Crop || o.Fit == params.AspectCrop {
-		switch o.Gravity.Kind {
-		case params.GravityAuto, params.GravityFace, params.GravityEntropy:
-			warn("gravity", "this server finds no subject; the centre was kept")
-		}
-	}
 	if o.Generate {
 		warn("upscale", "upscale=generate is not available on this server; interpolated")
 	}
@@ -247,7 +241,7 @@ func (w *work) decode(ctx context.Context, want DecodeOptions) (*Picture, error)
 // minSize is what the whole stored picture would be at the scale of the result;
 // zero when all pixels are needed to find out.
 func (w *work) minSize() params.Size {
-	if w.plan.Options.NeedsPixels() {
+	if w.plan.Options.NeedsPixels() || w.tightens() {
 		return params.Size{}
 	}
 	g := &w.geometry
@@ -255,13 +249,17 @@ func (w *work) minSize() params.Size {
 	if upright, oriented := w.turns(); upright.Then(oriented).Transpose {
 		sx, sy = sy, sx
 	}
+	if w.looksFor() == params.GravityFace { // small ones want pixels, too
+		more := faceSide / 2 / float64(max(w.info.Size.W, w.info.Size.H))
+		sx, sy = max(sx, more), max(sy, more)
+	}
 	return params.Size{W: int(math.Ceil(float64(w.info.Size.W) * sx)), H: int(math.Ceil(float64(w.info.Size.H) * sy))}
 }
 
 // change runs the steps on every frame.
 func (w *work) change(ctx context.Context, picture *Picture) error {
 	defer w.spent(&w.result.Resize, time.Now())
-	if w.plan.Options.NeedsPixels() {
+	if w.plan.Options.NeedsPixels() || w.looksFor() != params.GravityCenter {
 		if err := w.look(ctx, picture.Frames[0].Image); err != nil {
 			return err
 		}
@@ -283,8 +281,32 @@ func (w *work) change(ctx context.Context, picture *Picture) error {
 	return nil
 }
 
-// look finds what trim=border leaves of the first frame, upright.
+// look settles the geometry by what there is to see in the first frame.
 func (w *work) look(ctx context.Context, stored *pixel.Image) error {
+	var seen params.Seen
+	if w.plan.Options.NeedsPixels() {
+		if err := w.content(ctx, stored, &seen); err != nil {
+			return err
+		}
+		if err := w.measure(seen); err != nil {
+			return err
+		}
+	}
+	if err := w.subject(ctx, stored, &seen); err != nil {
+		return err
+	}
+	return w.measure(seen)
+}
+
+func (w *work) measure(seen params.Seen) error {
+	var err error
+	w.geometry, _, err = w.plan.Options.Geometry(w.info.Size, w.info.Orientation, seen)
+	w.result.Size = w.geometry.Output
+	return err
+}
+
+// content finds what trim=border leaves of the picture, upright.
+func (w *work) content(ctx context.Context, stored *pixel.Image, seen *params.Seen) error {
 	upright, _ := w.turns()
 	frame, err := upright.Apply(ctx, stored.Clone())
 	if err != nil {
@@ -300,13 +322,10 @@ func (w *work) look(ctx context.Context, stored *pixel.Image) error {
 		c := paint(trim.Color)
 		colour = &c
 	}
-	var seen params.Seen
 	if x, y, width, height, ok := frame.Content(colour, tolerance); ok {
 		seen.Content = params.Rect{X: x, Y: y, W: width, H: height}
 	}
-	w.geometry, _, err = w.plan.Options.Geometry(w.info.Size, w.info.Orientation, seen)
-	w.result.Size = w.geometry.Output
-	return err
+	return nil
 }
 
 // turns are the way from stored pixels to upright ones, and from those to
@@ -317,20 +336,24 @@ func (w *work) turns() (upright, oriented pixel.Turn) {
 	return pixel.Orientation(int(w.info.Orientation)), flip.Then(pixel.Rotation(o.Rotate))
 }
 
-// place makes the window of the source into the result's picture. Orientation,
-// trim, flip and rotate only move the window that is scaled, back to where it
-// lies among the stored pixels: the small result is turned, not the large source.
+// place makes the window of the source into the result's picture.
 func (w *work) place(ctx context.Context, img *pixel.Image) (*pixel.Image, error) {
+	return w.part(ctx, img, w.geometry.Window, w.geometry.Crop.W, w.geometry.Crop.H)
+}
+
+// part scales a window of the oriented picture to width × height. Orientation,
+// trim, flip and rotate only move the window, back to where it lies among the
+// stored pixels: the small result is turned, not the large source.
+func (w *work) part(ctx context.Context, img *pixel.Image, window params.Window, width, height int) (*pixel.Image, error) {
 	g := &w.geometry
 	upright, oriented := w.turns()
-	win := oriented.Undo(pixel.Window(g.Window), float64(g.Oriented.W), float64(g.Oriented.H))
+	win := oriented.Undo(pixel.Window(window), float64(g.Oriented.W), float64(g.Oriented.H))
 	win.X += float64(g.Trim.X)
 	win.Y += float64(g.Trim.Y)
 	win = upright.Undo(win, float64(g.Upright.W), float64(g.Upright.H))
 	fx, fy := w.scale(img)
 	win = pixel.Window{X: win.X * fx, Y: win.Y * fy, W: win.W * fx, H: win.H * fy}
 	turn := upright.Then(oriented)
-	width, height := g.Crop.W, g.Crop.H
 	if turn.Transpose {
 		width, height = height, width
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/fovea-images/fovea/cache/memory"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/codec"
+	"github.com/fovea-images/fovea/engine/face"
 	"github.com/fovea-images/fovea/internal/admin"
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
@@ -103,8 +104,10 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	complain("origins.allowed: ", err)
 	a.codecs, err = codec.Table(codec.Options{Portable: !settings.Engine.NativeEncoders, NativeDecoders: settings.Engine.NativeDecoders})
 	complain("engine.native_decoders: ", err)
+	faces, err := face.New()
+	complain("", err)
 	a.engine, err = engine.New(engine.Options{
-		Codecs: a.codecs, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
+		Codecs: a.codecs, Faces: faces, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
 		Memory: int64(settings.Engine.Memory), Mezzanines: int64(settings.Engine.Mezzanines),
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})

@@ -16,6 +16,11 @@ import (
 // every ETag and cache key.
 const Version = "1"
 
+// GCPercent is what programs that run an Engine do well to give debug.SetGCPercent,
+// unless their operator set GOGC: most of their memory is pixels, in which the
+// collector has nothing to look for, so it is cheap to run often.
+const GCPercent = 40
+
 // Options configure an Engine.
 type Options struct {
 	Codecs       []Codec

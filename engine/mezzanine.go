@@ -181,6 +181,9 @@ func (w *work) mezzanine(ctx context.Context) (*Picture, error) {
 		}
 		made.Denominator = 0
 	}
-	made.Frames = []Frame{{Image: img.Unpremultiply().ToSRGB(picture.ICC).Premultiply()}}
+	if picture.ICC != nil || img.Model == pixel.CMYK {
+		img = img.Unpremultiply().ToSRGB(picture.ICC).Premultiply()
+	}
+	made.Frames = []Frame{{Image: img}}
 	return made, nil
 }

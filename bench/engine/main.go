@@ -73,7 +73,7 @@ func readOptions(arguments []string) (o options, asWorker bool) {
 	peers := flags.String("peers", "sharp", "comma-separated: sharp, imgproxy; \"\" = none")
 	flags.StringVar(&o.imgproxy, "imgproxy", "imgproxy", "imgproxy's `program`")
 	flags.BoolVar(&o.match, "match", false, "search the quality of each peer that gives our SSIM")
-	flags.IntVar(&o.mezzanines, "mezzanines", 128, "MiB of decoded sources that ours keeps, as the server does; 0 = every picture is made from its source")
+	flags.IntVar(&o.mezzanines, "mezzanines", 64, "MiB of decoded sources that ours keeps, as the server does; 0 = every picture is made from its source")
 	flags.StringVar(&o.out, "out", "", "`file` to write the table to as well")
 	flags.BoolVar(&asWorker, "worker", false, "answer requests on standard input (used by the program itself)")
 	_ = flags.Parse(arguments) // ExitOnError

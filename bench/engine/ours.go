@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 
@@ -113,6 +114,7 @@ func startOurs(ctx context.Context, mezzanines int) (*contender, error) {
 
 // work is the worker's side: it answers on standard output. mezzanines is in MiB.
 func work(ctx context.Context, mezzanines int) error {
+	debug.SetGCPercent(engine.GCPercent)
 	o, err := newOurs(ctx, int64(mezzanines)<<20)
 	if err != nil {
 		return err

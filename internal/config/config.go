@@ -126,7 +126,7 @@ func Default() Config {
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
 		},
-		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 128 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, AVIF: "background", AVIFPatience: 400 * time.Millisecond, Reencode: "off", MaxSide: 12_000, MaxPixels: 100_000_000},
+		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 64 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, AVIF: "background", AVIFPatience: 400 * time.Millisecond, Reencode: "off", MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,

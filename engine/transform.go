@@ -20,6 +20,8 @@ type Plan struct {
 	// nothing of it be kept for other plans.
 	Source string
 	Small  bool // spend time on saving bytes
+	// Overlays are the bytes of the sources of Options.Draw, in its order.
+	Overlays [][]byte
 }
 
 // Result is what was made, and what it took.
@@ -49,6 +51,7 @@ type work struct {
 	// Of the picture that is worked on.
 	icc         []byte
 	denominator int
+	layers      []layer // of Options.Draw, made for the first frame
 }
 
 // step is one change of one frame.
@@ -68,6 +71,7 @@ func steps() []step {
 		{"tone", (*work).tone},         // gamma, brightness, contrast, saturation
 		{"flatten", (*work).flatten},   // background under what is still transparent
 		{"border", (*work).drawBorder}, // outside; no effect reaches it
+		{"draw", (*work).draw},         // over all of it
 	}
 }
 
@@ -110,6 +114,11 @@ func (w *work) bytes() int64 {
 	n := encodedBytes(w.geometry.Output, frames)
 	if w.shared == nil {
 		n += decodedBytes(w.info, w.want())
+	}
+	for _, body := range w.plan.Overlays {
+		if info, err := w.engine.Probe(body); err == nil { // else it is told when it is drawn
+			n += decodedBytes(info, DecodeOptions{FirstFrame: true})
+		}
 	}
 	return n
 }

@@ -59,6 +59,8 @@ func (d *draft) readJSON(name string, value json.RawMessage) error {
 		return d.readTrimObject(value)
 	case name == "border":
 		return d.readBorder(value)
+	case name == "draw":
+		return d.readDraw(value)
 	case name == "format" && string(value) == `"svg"`:
 		d.Format = FormatSVG
 		return nil
@@ -240,6 +242,9 @@ func (o Options) MarshalJSON() ([]byte, error) {
 			Bottom int    `json:"bottom"`
 			Left   int    `json:"left"`
 		}{color, o.Border.Top, o.Border.Right, o.Border.Bottom, o.Border.Left}
+	}
+	if len(o.Draw) > 0 {
+		fields["draw"] = o.Draw
 	}
 	return json.Marshal(fields)
 }

@@ -1,6 +1,7 @@
 package params
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -234,6 +235,13 @@ func (o *Options) AppendString(b []byte) []byte {
 	}
 	if o.Border != (Border{}) { // JSON only: it shapes the key, and no URL can say it
 		b = o.Border.append(append(b, ",border="...))
+	}
+	if len(o.Draw) > 0 { // JSON only, too
+		text, err := json.Marshal(o.Draw)
+		if err != nil {
+			panic(err) // numbers, words and URLs that were read from JSON
+		}
+		b = append(append(b, ",draw="...), text...)
 	}
 	if len(b) == start {
 		b = append(b, noEffect...)

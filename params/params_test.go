@@ -153,7 +153,7 @@ func TestUnmarshalJSON(t *testing.T) {
 		})
 	}
 	for _, text := range []string{
-		`[]`, `"x"`, `{"w":5}`, `{"width":0}`, `{"width":"abc"}`, `{"width":{}}`, `{"draw":[]}`, `{"origin-auth":"share-publicly"}`,
+		`[]`, `"x"`, `{"w":5}`, `{"width":0}`, `{"width":"abc"}`, `{"width":{}}`, `{"origin-auth":"share-publicly"}`,
 		`{"gravity":{"x":2,"y":0}}`, `{"gravity":{"x":0.5}}`, `{"gravity":{"x":0,"y":0,"z":1}}`, `{"trim":{"depth":1}}`, `{"trim":{"top":null}}`,
 		`{"border":{"width":-1}}`, `{"border":{"colour":"red"}}`, `{"border":5}`, `{"fit":["cover"],"x":1}`, `{"quality":[[1]]}`,
 	} {

@@ -30,7 +30,14 @@ func (s *Site) parseSource(text, zone string) (Source, error) {
 	if scheme != "http" && scheme != "https" {
 		return Source{}, fault.New(fault.BadSource, "Expected a source with http:// or https://, received %s:", clip(scheme))
 	}
-	return s.urlSource(scheme, strings.TrimLeft(rest, "/"), zone)
+	u, err := readURL(scheme, rest)
+	if err != nil {
+		return Source{}, err
+	}
+	if err := s.allow(u, zone); err != nil {
+		return Source{}, err
+	}
+	return u.source(), nil
 }
 
 func hasFoldPrefix(s, prefix string) bool {
@@ -64,31 +71,69 @@ func pathSource(text string) (Source, error) {
 	return Source{Value: wire("/"+path, query)}, nil
 }
 
-func (s *Site) urlSource(scheme, rest, zone string) (Source, error) {
+// ParseURL reads an absolute http or https URL as strictly as a source in a URL.
+// Whether it may be fetched is for [Site.Allow] to say. Errors are *fault.Error of
+// kind BadSource.
+func ParseURL(text string) (Source, error) {
+	text, _, _ = strings.Cut(text, "#")
+	if hasControl(text) {
+		return Source{}, fault.New(fault.BadSource, "The source has a control character")
+	}
+	scheme, rest, ok := cutScheme(text)
+	if !ok || scheme != "http" && scheme != "https" {
+		return Source{}, fault.New(fault.BadSource, "Expected a source with http:// or https://, received %s", strconv.QuoteToASCII(clip(text)))
+	}
+	u, err := readURL(scheme, rest)
+	return u.source(), err
+}
+
+// Allow refuses an absolute source that is neither zone's own nor of an allowed
+// origin, and those that would fetch a transform of ours: *fault.Error of kind
+// NotAllowed, BadSource or Loop.
+func (s *Site) Allow(source Source) error {
+	scheme, rest, _ := cutScheme(source.Value)
+	u, err := readURL(scheme, rest)
+	if err != nil {
+		return err
+	}
+	return s.allow(u, s.Zone)
+}
+
+// absolute is a source URL in its parts.
+type absolute struct{ scheme, host, path, query string }
+
+func (u absolute) source() Source {
+	return Source{Absolute: true, Value: u.scheme + "://" + u.host + wire(u.path, u.query)}
+}
+
+// readURL takes apart what follows the scheme and its colon.
+func readURL(scheme, rest string) (absolute, error) {
+	rest = strings.TrimLeft(rest, "/")
 	end := strings.IndexAny(rest, "/?\\")
 	if end < 0 {
 		end = len(rest)
 	}
-	authority, tail := rest[:end], rest[end:]
-	host, err := canonicalHost(authority, scheme)
+	host, err := canonicalHost(rest[:end], scheme)
 	if err != nil {
-		return Source{}, err
+		return absolute{}, err
 	}
-	path, query, _ := strings.Cut(tail, "?")
+	path, query, _ := strings.Cut(rest[end:], "?")
 	if !strings.HasPrefix(path, "/") {
 		// A host may end at a backslash (WHATWG URL), which must not come to stand in
 		// the host once it is escaped.
 		path = "/" + strings.TrimPrefix(path, `\`)
 	}
-	own := strings.EqualFold(host, zone)
-	if err := checkPath(path, own); err != nil {
-		return Source{}, err
+	return absolute{scheme, host, path, query}, checkPath(path, false)
+}
+
+func (s *Site) allow(u absolute, zone string) error {
+	if own := strings.EqualFold(u.host, zone); own {
+		return checkPath(u.path, true)
 	}
-	source := Source{Absolute: true, Value: scheme + "://" + host + wire(path, query)}
-	if !own && !s.Origins.allow(host, path) {
-		return Source{}, fault.New(fault.NotAllowed, "The host %s is not on the list of allowed origins", clip(host))
+	if !s.Origins.allow(u.host, u.path) {
+		return fault.New(fault.NotAllowed, "The host %s is not on the list of allowed origins", clip(u.host))
 	}
-	return source, nil
+	return nil
 }
 
 // canonicalHost is authority in the one spelling that is compared and fetched:

@@ -206,6 +206,7 @@ type Options struct {
 	Generate    bool // upscale=generate
 	Redirect    bool // onerror=redirect
 	Border      Border
+	Draw        []Overlay // in this order, the last on top; JSON only
 }
 
 // Media is the type of picture bytes, in or out.

@@ -34,6 +34,10 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	if err != nil {
 		return cache.Entry{}, err
 	}
+	overlays, err := pl.fetchOverlays(ctx)
+	if err != nil {
+		return cache.Entry{}, err
+	}
 	fetched := pl.proxy.Now().Sub(start)
 	info, err := pl.proxy.Engine.Probe(src.Body)
 	if err != nil {
@@ -51,15 +55,16 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	result, err := pl.proxy.Engine.Transform(ctx, src.Body, info, engine.Plan{
 		Options: pl.options, Media: choice.Media, Animated: choice.Animated,
 		Baseline: choice.Baseline, Palette: choice.Palette, Lossless: choice.Lossless,
-		Source: pl.sourceName(src), Small: pl.effort == small,
+		Source: pl.sourceName(src), Small: pl.effort == small, Overlays: overlays.bodies,
 	})
 	if err != nil {
 		return cache.Entry{}, err
 	}
 	entry := pl.head(choice.VaryAccept)
 	entry.Body, entry.Type = result.Body, result.Media.String()
-	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator), src.Modified
+	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator, overlays.validators), src.Modified
 	pl.live(&entry, src)
+	overlays.live(&entry, pl.proxy.Life)
 	if standsIn {
 		pl.later(ctx, thorough)
 		entry.Fresh = min(entry.Fresh, interim)

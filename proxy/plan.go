@@ -189,14 +189,18 @@ func (pl *plan) name() string {
 // Tags returns what the answer is made from, for purges.
 func (pl *plan) Tags() []string {
 	t := pl.target
+	var overlays []string
+	for _, o := range pl.options.Draw {
+		overlays = append(overlays, params.SourceTag(o.Source.Value))
+	}
 	if t.Kind == params.Remote {
-		return []string{params.SourceTag(pl.sourceURL())}
+		return append(overlays, params.SourceTag(pl.sourceURL()))
 	}
 	tags := []string{params.ImageTag(t.Account, t.Image), params.AccountTag(t.Account)}
 	if pl.variant != nil {
 		tags = append(tags, params.VariantTag(t.Account, pl.variant.Name))
 	}
-	return tags
+	return append(tags, overlays...)
 }
 
 // sourceURL is the source as an absolute URL; a path belongs to the zone.
@@ -226,8 +230,9 @@ func (pl *plan) fallback() string {
 }
 
 // etag is strong: it covers the options in force, the format, the engine and the
-// source, so no two sizes or formats of a picture ever share one.
-func (pl *plan) etag(media params.Media, validator string) string {
+// sources, so no two sizes or formats of a picture ever share one. overlays are the
+// validators of what is drawn over it.
+func (pl *plan) etag(media params.Media, validator, overlays string) string {
 	var room [512]byte
 	b := append(room[:0], engine.Version...)
 	b = append(append(b, ' '), media.String()...)
@@ -235,7 +240,7 @@ func (pl *plan) etag(media params.Media, validator string) string {
 	if pl.effort == small {
 		b = append(b, " small"...)
 	}
-	b = append(append(b, ' '), validator...)
+	b = append(append(append(b, ' '), validator...), overlays...)
 	sum := sha256.Sum256(b)
 	return `"cf-` + hex.EncodeToString(sum[:8]) + ":" + validator + `"`
 }
@@ -243,10 +248,10 @@ func (pl *plan) etag(media params.Media, validator string) string {
 // unchanged returns the head of a 304 if r's copy of a known picture is good, so
 // that neither cache nor origin is asked.
 func (pl *plan) unchanged(r *Request) *cache.Entry {
-	if !pl.known || r.IfNoneMatch == "" && r.IfModifiedSince.IsZero() {
+	if !pl.known || len(pl.options.Draw) > 0 || r.IfNoneMatch == "" && r.IfModifiedSince.IsZero() {
 		return nil
 	}
-	etag := pl.etag(pl.choice.Media, string(pl.image.Blob))
+	etag := pl.etag(pl.choice.Media, string(pl.image.Blob), "")
 	if !notModified(r, etag, pl.image.Uploaded) {
 		return nil
 	}

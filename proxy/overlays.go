@@ -1,0 +1,60 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/origin"
+	"github.com/fovea-images/fovea/params"
+)
+
+// overlaySources are what options.Draw is drawn with.
+type overlaySources struct {
+	sources    []origin.Source
+	bodies     [][]byte
+	validators string // they change when any body does
+}
+
+// fetchOverlays brings the sources of the plan's overlays, all at once; there are
+// few. They obey the rules of remote sources.
+func (pl *plan) fetchOverlays(ctx context.Context) (overlaySources, error) {
+	draw := pl.options.Draw
+	o := overlaySources{sources: make([]origin.Source, len(draw)), bodies: make([][]byte, len(draw))}
+	errs := make([]error, len(draw))
+	var all sync.WaitGroup
+	for i := range draw {
+		all.Go(func() { o.sources[i], errs[i] = pl.fetchOverlay(ctx, draw[i].Source) })
+	}
+	all.Wait()
+	for i, err := range errs {
+		if err != nil {
+			f := fault.Of(err)
+			return o, fault.Wrap(f.Kind, err, "Overlay %d of draw: %s", i+1, f.Public)
+		}
+		o.bodies[i] = o.sources[i].Body
+		o.validators += " " + o.sources[i].Validator
+	}
+	return o, nil
+}
+
+func (pl *plan) fetchOverlay(ctx context.Context, source params.Source) (origin.Source, error) {
+	if pl.proxy.Web == nil {
+		return origin.Source{}, fault.New(fault.NotAllowed, "This server fetches no remote sources")
+	}
+	if err := pl.proxy.Site.Allow(source); err != nil {
+		return origin.Source{}, err
+	}
+	return pl.proxy.Web.Fetch(ctx, params.Target{Kind: params.Remote, Source: source})
+}
+
+// live shortens the entry's life to that of the overlay that lives shortest.
+func (o *overlaySources) live(entry *cache.Entry, life Life) {
+	for _, s := range o.sources {
+		entry.Fresh = min(entry.Fresh, max(s.Fresh, life.RemoteMinimum))
+		if s.MustRevalidate {
+			entry.Stale, entry.Grace = 0, 0
+		}
+	}
+}

@@ -8,6 +8,7 @@ require (
 	github.com/ebitengine/purego v0.10.1
 	github.com/esimov/pigo v1.4.6
 	github.com/gen2brain/avif v0.6.0
+	github.com/gen2brain/heic v0.4.9
 	github.com/gen2brain/jpegn v0.6.1
 	github.com/gen2brain/webp v0.6.0
 	github.com/goccy/go-yaml v1.19.2

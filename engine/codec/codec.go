@@ -48,7 +48,7 @@ func Table(o Options) ([]engine.Codec, error) {
 			avif.native = a
 		}
 	}
-	return []engine.Codec{jpeg, pngCodec{}, gifCodec{}, webp, avif}, nil
+	return []engine.Codec{jpeg, pngCodec{}, gifCodec{}, webp, avif, heicCodec{}}, nil
 }
 
 // Form says which library serves a format.

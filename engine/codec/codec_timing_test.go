@@ -9,7 +9,7 @@ import (
 
 func BenchmarkEncode(b *testing.B) {
 	source := still(scene(800, 600), nil, nil)
-	for _, c := range forms(b) {
+	for _, c := range writers(forms(b)) {
 		b.Run(formOf(c), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -20,7 +20,7 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	for _, c := range forms(b) {
+	for _, c := range writers(forms(b)) {
 		b.Run(formOf(c), func(b *testing.B) {
 			file := encode(b, c, still(scene(800, 600), nil, nil), engine.EncodeOptions{})
 			b.ReportAllocs()

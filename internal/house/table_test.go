@@ -55,6 +55,7 @@ var walls = map[string]wall{
 	"github.com/gen2brain/webp":                    {"engine/codec", "a codec"},
 	"github.com/gen2brain/avif":                    {"engine/codec", "a codec"},
 	"github.com/esimov/pigo":                       {"engine/face", "the detector"},
+	"github.com/gen2brain/heic":                    {"engine/codec", "a codec"},
 	"github.com/ebitengine/purego":                 {"engine/codec/native", "calls into the system's libraries"},
 	"golang.org/x/image/webp":                      {"engine/codec", "a codec"},
 	"golang.org/x/image/colornames":                {"params", "the names of CSS colours"},

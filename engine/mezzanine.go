@@ -39,6 +39,7 @@ func mezzanineSize(source params.Size) params.Size {
 // Mezzanine says how a result came by its pixels.
 type Mezzanine uint8
 
+// The ways.
 const (
 	NoMezzanine Mezzanine = iota // from the source itself
 	Made                         // from a mezzanine made for it

@@ -31,6 +31,7 @@ type Overlay struct {
 // Repeat says in which directions an overlay is repeated over the base.
 type Repeat uint8
 
+// The directions.
 const (
 	RepeatNone Repeat = iota
 	RepeatX
@@ -41,6 +42,7 @@ const (
 // Composite is a Porter-Duff operator; it works inside the overlay's box only.
 type Composite uint8
 
+// The operators; without a word it is over.
 const (
 	CompositeOver Composite = iota
 	CompositeIn

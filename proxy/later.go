@@ -17,6 +17,7 @@ import (
 // AVIF says what becomes of a costly AVIF that a client would get by negotiation.
 type AVIF string
 
+// The choices.
 const (
 	AVIFWait       AVIF = "wait"       // it is waited for
 	AVIFBackground AVIF = "background" // another format is answered, and replaced once it is made
@@ -27,6 +28,7 @@ const (
 // fewer bytes of the same quality.
 type Reencode string
 
+// The choices.
 const (
 	ReencodeOff        Reencode = "off"
 	ReencodeBackground Reencode = "background" // when processors idle

@@ -146,8 +146,9 @@ func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOpt
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if n := bytes.Count(src[h.scan:], []byte{0xff, 0xda}); n > maxScans {
-		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans, expected at most %d", n, maxScans))
+	scans, pixels := bytes.Count(src[h.scan:], []byte{0xff, 0xda}), h.info.Size.W*h.info.Size.H
+	if most := min(maxScans, maxScannedPixels/max(pixels, 1)); scans > max(most, 1) {
+		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans of %d pixels, expected at most %d", scans, pixels, most))
 	}
 	scale := want.Denominator(h.info.Size)
 	if h.components == 4 {
@@ -168,7 +169,10 @@ func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOpt
 
 // maxScans bounds the work that a small progressive file can ask for: each scan
 // goes over the whole picture. Encoders write 10 or so.
-const maxScans = 100
+const (
+	maxScans         = 100
+	maxScannedPixels = 1_200_000_000 // of all scans together: about two seconds
+)
 
 // pixels leaves four components to the standard library: jpegn (0.6.1) misreads
 // those whose middle two are halved, as Photoshop writes them.

@@ -6,6 +6,7 @@ import "math"
 // digital images", 1984).
 type Operator uint8
 
+// The operators.
 const (
 	Over Operator = iota
 	In

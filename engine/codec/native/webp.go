@@ -26,23 +26,14 @@ type WebP struct {
 	writeAddress uintptr
 }
 
-// webpConfig is WebPConfig of webp/encode.h, ABI 2.
+// webpConfig is WebPConfig of webp/encode.h, ABI 2. What is blank is left as the
+// library sets it.
 type webpConfig struct {
-	lossless                                          int32
-	quality                                           float32
-	method                                            int32
-	hint                                              int32
-	targetSize                                        int32
-	targetPSNR                                        float32
-	segments, sns, filter, sharpness, filterType      int32
-	autofilter                                        int32
-	alphaCompression, alphaFiltering, alphaQuality    int32
-	pass, showCompressed, preprocessing               int32
-	partitions, partitionLimit                        int32
-	emulateJPEGSize, threads, lowMemory, nearLossless int32
-	exact, deltaPalette, sharpYUV                     int32
-	qmin, qmax                                        int32
-	_                                                 [64]byte // what a later minor version may add
+	lossless int32
+	_        float32 // quality, set by the library
+	method   int32
+	_        [26]int32
+	_        [64]byte // what a later minor version may add
 }
 
 // webpPicture is WebPPicture of webp/encode.h, ABI 2.
@@ -53,28 +44,26 @@ type webpPicture struct {
 	a                                  *byte
 	aStride                            int32
 	_                                  [2]uint32
-	argb                               uintptr
-	argbStride                         int32
-	_                                  [3]uint32
+	_                                  uintptr // ARGB, its stride and padding
+	_                                  [4]int32
 	writer                             uintptr
 	custom                             *webpWriter
-	extraType                          int32
-	extra, stats                       uintptr
-	errorCode                          int32
-	progress, user                     uintptr
-	_                                  [3]uint32
-	_, _                               uintptr
-	_                                  [8]uint32
-	memory, memoryARGB                 uintptr
+	_                                  int32 // extra information and statistics
 	_                                  [2]uintptr
+	errorCode                          int32
+	_                                  [2]uintptr // progress
+	_                                  [3]uint32
+	_                                  [2]uintptr
+	_                                  [8]uint32
+	_                                  [4]uintptr // private
 	_                                  [64]byte
 }
 
 // webpWriter is WebPMemoryWriter.
 type webpWriter struct {
-	data      *byte
-	size, max uintptr
-	_         [2]uint32
+	data *byte
+	size uintptr
+	_    [2]uintptr
 }
 
 const (

@@ -42,17 +42,11 @@ func FromGray(src *image.Gray) *Image {
 func FromNRGBA(src *image.NRGBA) *Image {
 	img := New(RGB, src.Rect.Dx(), src.Rect.Dy())
 	alpha := NewPlane(img.W, img.H)
-	opaque := byte(255)
 	for y := range img.H {
 		row := src.Pix[src.PixOffset(src.Rect.Min.X, src.Rect.Min.Y+y):][:4*img.W]
-		r, g, b, a := img.Planes[0].Row(y), img.Planes[1].Row(y), img.Planes[2].Row(y), alpha.Row(y)
-		for x := range r {
-			p := row[4*x:][:4]
-			r[x], g[x], b[x], a[x] = p[0], p[1], p[2], p[3]
-			opaque &= p[3]
-		}
+		split(img.Planes[0].Row(y), img.Planes[1].Row(y), img.Planes[2].Row(y), alpha.Row(y), row)
 	}
-	if opaque != 255 {
+	if !alpha.opaque() {
 		img.Alpha = &alpha
 	}
 	return img

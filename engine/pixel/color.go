@@ -125,14 +125,7 @@ func (img *Image) Premultiply() *Image {
 	if img.Model == YCbCr {
 		img = img.ToRGB()
 	}
-	img.perAlpha(func(_ int, row, alpha []byte) {
-		row = row[:len(alpha)]
-		for x, a := range alpha {
-			if a != 255 {
-				row[x] = times(row[x], a)
-			}
-		}
-	})
+	img.perAlpha(func(_ int, row, alpha []byte) { premultiply(row, alpha) })
 	img.Premultiplied = true
 	return img
 }

@@ -42,3 +42,21 @@ func horizontalScalar(row []byte, line []int16, columns *filter, first int) {
 		row[x] = clamp(sum >> shift)
 	}
 }
+
+// premultiplyScalar multiplies row by alpha, of the same length.
+func premultiplyScalar(row, alpha []byte) {
+	row = row[:len(alpha)]
+	for x, a := range alpha {
+		if a != 255 {
+			row[x] = times(row[x], a)
+		}
+	}
+}
+
+// splitScalar takes interleaved pixels apart, as many as r has room for.
+func splitScalar(r, g, b, a, pix []byte) {
+	for x := range r {
+		p := pix[4*x:][:4]
+		r[x], g[x], b[x], a[x] = p[0], p[1], p[2], p[3]
+	}
+}

@@ -35,3 +35,33 @@ func horizontal(row []byte, line []int16, columns *filter) {
 	}
 	horizontalScalar(row, line, columns, quads)
 }
+
+//go:noescape
+func premultiplyAVX2(row, alpha *byte, n int)
+
+//go:noescape
+func splitAVX2(red, green, blue, alpha, pix *byte, n int)
+
+// premultiply is premultiplyScalar, bit for bit.
+func premultiply(row, alpha []byte) {
+	n := 0
+	if hasAVX2 {
+		n = min(len(row), len(alpha)) &^ 15
+	}
+	if n > 0 {
+		premultiplyAVX2(&row[0], &alpha[0], n)
+	}
+	premultiplyScalar(row[n:], alpha[n:])
+}
+
+// split is splitScalar, bit for bit.
+func split(r, g, b, a, pix []byte) {
+	n := 0
+	if hasAVX2 {
+		n = min(len(r), len(g), len(b), len(a), len(pix)/4) &^ 7
+	}
+	if n > 0 {
+		splitAVX2(&r[0], &g[0], &b[0], &a[0], &pix[0], n)
+	}
+	splitScalar(r[n:], g[n:], b[n:], a[n:], pix[4*n:])
+}

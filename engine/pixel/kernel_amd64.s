@@ -165,3 +165,73 @@ sum:
 	JGT four
 	VZEROUPPER
 	RET
+
+// func premultiplyAVX2(row *byte, alpha *byte, n int)
+//
+// Sixteen samples at a time; n must be a positive multiple of 16.
+TEXT ·premultiplyAVX2(SB), NOSPLIT, $0-24
+	MOVQ row+0(FP), DI
+	MOVQ alpha+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVL $0x00800080, AX      // half of 255, in words
+	MOVQ AX, X15
+	VPBROADCASTD X15, Y15
+
+samples:
+	VPMOVZXBW (DI), Y0
+	VPMOVZXBW (SI), Y1
+	VPMULLW Y1, Y0, Y0
+	VPADDW Y15, Y0, Y0
+	VPSRLW $8, Y0, Y1
+	VPADDW Y1, Y0, Y0
+	VPSRLW $8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $16, DI
+	ADDQ $16, SI
+	SUBQ $16, CX
+	JGT samples
+	VZEROUPPER
+	RET
+
+DATA apart<>+0(SB)/8, $0x0d0905010c080400
+DATA apart<>+8(SB)/8, $0x0f0b07030e0a0602
+GLOBL apart<>(SB), RODATA|NOPTR, $16
+DATA gather<>+0(SB)/8, $0x0000000400000000
+DATA gather<>+8(SB)/8, $0x0000000500000001
+DATA gather<>+16(SB)/8, $0x0000000600000002
+DATA gather<>+24(SB)/8, $0x0000000700000003
+GLOBL gather<>(SB), RODATA|NOPTR, $32
+
+// func splitAVX2(red, green, blue, alpha, pix *byte, n int)
+//
+// Eight pixels at a time; n must be a positive multiple of 8.
+TEXT ·splitAVX2(SB), NOSPLIT, $0-48
+	MOVQ red+0(FP), R8
+	MOVQ green+8(FP), R9
+	MOVQ blue+16(FP), R10
+	MOVQ alpha+24(FP), R11
+	MOVQ pix+32(FP), SI
+	MOVQ n+40(FP), CX
+	VBROADCASTI128 apart<>(SB), Y14
+	VMOVDQU gather<>(SB), Y15
+
+pixels:
+	VMOVDQU (SI), Y0
+	VPSHUFB Y14, Y0, Y0       // four of each channel in each half
+	VPERMD Y0, Y15, Y0        // eight of each channel
+	VEXTRACTI128 $1, Y0, X1
+	VMOVQ X0, (R8)
+	VPEXTRQ $1, X0, (R9)
+	VMOVQ X1, (R10)
+	VPEXTRQ $1, X1, (R11)
+	ADDQ $32, SI
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R10
+	ADDQ $8, R11
+	SUBQ $8, CX
+	JGT pixels
+	VZEROUPPER
+	RET

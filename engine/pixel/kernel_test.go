@@ -42,6 +42,48 @@ func TestKernelsMatchTheScalarLoops(t *testing.T) {
 	}
 }
 
+func TestSampleKernelsMatchTheScalarLoops(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	random := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		return b
+	}
+	for n := range 100 {
+		row, alpha := random(n), random(n)
+		want := slices.Clone(row)
+		premultiplyScalar(want, alpha)
+		if premultiply(row, alpha); !slices.Equal(row, want) {
+			t.Fatalf("premultiply of %d samples", n)
+		}
+		pix := random(4 * n)
+		var got, wanted [4][]byte
+		for i := range got {
+			got[i], wanted[i] = make([]byte, n), make([]byte, n)
+		}
+		splitScalar(wanted[0], wanted[1], wanted[2], wanted[3], pix)
+		split(got[0], got[1], got[2], got[3], pix)
+		for i := range got {
+			if !slices.Equal(got[i], wanted[i]) {
+				t.Fatalf("split of %d pixels, channel %d", n, i)
+			}
+		}
+	}
+	for v := range 256 { // every product
+		row, alpha := make([]byte, 256), make([]byte, 256)
+		for a := range alpha {
+			row[a], alpha[a] = byte(v), byte(a)
+		}
+		want := slices.Clone(row)
+		premultiplyScalar(want, alpha)
+		if premultiply(row, alpha); !slices.Equal(row, want) {
+			t.Fatalf("%d times an alpha", v)
+		}
+	}
+}
+
 func TestAbsoluteCoefficientsStayBelow(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 3000 {

@@ -27,6 +27,18 @@ func (p *Plane) fill(value byte) {
 	}
 }
 
+// opaque reports whether all of an alpha plane is 255.
+func (p *Plane) opaque() bool {
+	for y := range p.H {
+		for _, a := range p.Row(y) {
+			if a != 255 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // each calls change for every row.
 func (p *Plane) each(change func(row []byte)) {
 	for y := range p.H {

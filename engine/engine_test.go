@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,10 +164,13 @@ func TestBudgetOfBytes(t *testing.T) {
 				if err := b.enter(ctx, 60, false); err != nil {
 					t.Fatal(err)
 				}
+				var mu sync.Mutex
 				admitted := ""
 				for _, a := range tt.asks {
 					go func() {
 						if b.enter(ctx, a.bytes, a.low) == nil {
+							mu.Lock()
+							defer mu.Unlock()
 							admitted += a.name
 						}
 					}()

@@ -85,10 +85,22 @@ func (w *work) makeLayers(ctx context.Context, base params.Size) error {
 		}
 		image := picture.Frames[0].Image.Premultiply()
 		x, y := draw[i].Place(base, params.Size{W: image.W, H: image.H})
+		across, down := 1, 1
+		if r := draw[i].Repeat; r == params.RepeatX || r == params.RepeatBoth {
+			across = (leastTile + image.W - 1) / image.W
+		}
+		if r := draw[i].Repeat; r == params.RepeatY || r == params.RepeatBoth {
+			down = (leastTile + image.H - 1) / image.H
+		}
+		image = image.ToRGB().Tiled(across, down)
 		w.layers = append(w.layers, layer{&draw[i], image, x, y})
 	}
 	return nil
 }
+
+// leastTile is the side from which a tile is drawn as it is: smaller ones are put
+// together first, so that a speck does not cost a drawing for each pixel.
+const leastTile = 256
 
 // over draws l once, or as often as it is repeated.
 func (l *layer) over(img *pixel.Image) *pixel.Image {

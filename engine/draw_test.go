@@ -42,6 +42,7 @@ func TestDraw(t *testing.T) {
 		{"turned", `[{"url":"https://a.com/x","left":0,"top":0,"rotate":90}]`, [][]byte{top}, []image.Point{{9, 19}}, []image.Point{{10, 0}, {0, 20}}},
 		{"repeated", `[{"url":"https://a.com/x","repeat":true}]`, [][]byte{top}, []image.Point{{0, 0}, {99, 59}, {50, 7}}, nil},
 		{"repeated in a row", `[{"url":"https://a.com/x","repeat":"x","top":0}]`, [][]byte{top}, []image.Point{{0, 0}, {99, 9}}, []image.Point{{0, 10}}},
+		{"a speck repeated", `[{"url":"https://a.com/x","repeat":true,"width":1,"height":1,"fit":"squeeze"}]`, [][]byte{top}, []image.Point{{0, 0}, {99, 59}, {50, 7}}, nil},
 		{"invisible", `[{"url":"https://a.com/x","opacity":0}]`, [][]byte{top}, nil, []image.Point{{50, 30}}},
 		{"the last on top", `[{"url":"https://a.com/x"},{"url":"https://a.com/y","width":4,"height":4,"fit":"cover"}]`,
 			[][]byte{top, as(t, params.PNG, even(9, 9, white))}, []image.Point{{40, 25}}, []image.Point{{50, 30}}},

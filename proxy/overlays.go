@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/fault"
@@ -49,9 +50,16 @@ func (pl *plan) fetchOverlay(ctx context.Context, source params.Source) (origin.
 	return pl.proxy.Web.Fetch(ctx, params.Target{Kind: params.Remote, Source: source})
 }
 
-// live shortens the entry's life to that of the overlay that lives shortest.
+// live shortens the entry's life to that of the overlay that lives shortest, and
+// dates it by the one that changed last.
 func (o *overlaySources) live(entry *cache.Entry, life Life) {
 	for _, s := range o.sources {
+		switch {
+		case s.Modified.IsZero() || entry.Modified.IsZero():
+			entry.Modified = time.Time{} // nobody knows since when it looks like this
+		case s.Modified.After(entry.Modified):
+			entry.Modified = s.Modified
+		}
 		entry.Fresh = min(entry.Fresh, max(s.Fresh, life.RemoteMinimum))
 		if s.MustRevalidate {
 			entry.Stale, entry.Grace = 0, 0

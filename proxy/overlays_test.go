@@ -62,6 +62,12 @@ func TestOverlays(t *testing.T) {
 	if again.Outcome != cache.Miss || again.Entry.ETag == marked.Entry.ETag {
 		t.Errorf("after the overlay changed: %v %s", again.Outcome, again.Entry.ETag)
 	}
+	if _, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: path("cat/marked"), Via: "1.1 image-resizing"}); !fault.Is(err, fault.Loop) {
+		t.Errorf("as an overlay of itself: %v", err)
+	}
+	if !marked.Entry.Modified.IsZero() {
+		t.Errorf("dated %v, though the overlay is not", marked.Entry.Modified)
+	}
 	for name, want := range map[string]fault.Kind{"missing": fault.NotFound, "foreign": fault.NotAllowed} {
 		_, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: path("cat/" + name)})
 		var failed *fault.Error

@@ -65,6 +65,9 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	if err != nil {
 		return err
 	}
+	if len(pl.options.Draw) > 0 && strings.Contains(r.Via, viaOurs) {
+		return fault.New(fault.Loop, "The picture is itself drawn over another")
+	}
 	pl.options, pl.hints = negotiate.Resolve(pl.options, r.Client)
 	pl.accepts = negotiate.ParseAccept(r.Client.Accept)
 	if err := pl.settle(assume); err != nil {
@@ -105,10 +108,13 @@ func (pl *plan) resolveHosted(ctx context.Context, assume *store.Image) error {
 	return authorise(pl.image, pl.variant)
 }
 
+// viaOurs is in the Via header of what we fetch ourselves.
+const viaOurs = "image-resizing"
+
 // resolveRemote refuses a transform of a transform: our own origin fetches carry
 // `Via: … image-resizing`, so one that comes back is a loop (contract 1.2).
 func (pl *plan) resolveRemote(r *Request) error {
-	if strings.Contains(r.Via, "image-resizing") {
+	if strings.Contains(r.Via, viaOurs) {
 		return fault.New(fault.Loop, "The source is itself the result of a transform")
 	}
 	if pl.proxy.Web == nil {

@@ -488,3 +488,25 @@ func FuzzProbe(f *testing.F) {
 		}
 	})
 }
+
+// A native decoder's faults end the process: the fuzzer finds them as crashes.
+func FuzzNativeJPEG(f *testing.F) {
+	j, err := native.OpenJPEG()
+	if err != nil {
+		f.Skip("install libturbojpeg0 to run this, as .ci/run does: ", err)
+	}
+	c := jpegCodec{native: j}
+	for _, o := range []engine.EncodeOptions{{}, {Baseline: true}, {Quality: 5, Fast: true}} {
+		f.Add(encode(f, c, picture(picturetest.Photo(40, 24, false)), o))
+	}
+	f.Add(encode(f, c, still(pixel.New(pixel.Gray, 17, 9), nil, nil), engine.EncodeOptions{}))
+	f.Fuzz(func(_ *testing.T, body []byte) {
+		info, err := c.Probe(body)
+		if err != nil || info.Size.W > 512 || info.Size.H > 512 {
+			return
+		}
+		for _, least := range []params.Size{{}, {W: 4, H: 3}} {
+			_, _ = c.Decode(context.Background(), body, engine.DecodeOptions{MinSize: least})
+		}
+	})
+}

@@ -20,7 +20,8 @@ var cascade []byte
 
 const (
 	smallest  = 24   // pixels a side
-	certain   = 5.0  // a cluster's score from which it counts
+	certain   = 10.0 // a cluster's score from which it counts: faces have 60 and more, leaves and bricks up to 6
+	most      = 4096 // detections that are clustered: the time grows with their square
 	overlap   = 0.2  // of two detections that are one face
 	shift     = 0.1  // of a window's side, from one to the next
 	growth    = 1.12 // from one size of window to the next
@@ -55,6 +56,7 @@ func (f *Finder) Find(grey *pixel.Plane) []image.Rectangle {
 		ImageParams: pigo.ImageParams{Pixels: pix, Rows: grey.H, Cols: grey.W, Dim: grey.W},
 	}, 0)
 	var boxes []image.Rectangle
+	found = found[:min(len(found), most)]
 	for _, d := range f.classifier.ClusterDetections(found, overlap) {
 		if d.Q >= certain {
 			half := d.Scale / 2

@@ -34,6 +34,34 @@ func (op Operator) weights(upper, lower byte) (ofUpper, ofLower byte) {
 	return 255, 255 - upper
 }
 
+// Tiled returns img, without halved planes, beside and below itself so many times.
+func (img *Image) Tiled(across, down int) *Image {
+	if across == 1 && down == 1 {
+		return img
+	}
+	out := *img
+	out.W, out.H = img.W*across, img.H*down
+	tiled := func(p *Plane) Plane {
+		to := NewPlane(out.W, out.H)
+		for y := range out.H {
+			row, from := to.Row(y), p.Row(y%p.H)
+			for x := 0; x < out.W; x += p.W {
+				copy(row[x:], from)
+			}
+		}
+		return to
+	}
+	out.Planes = make([]Plane, len(img.Planes))
+	for i := range img.Planes {
+		out.Planes[i] = tiled(&img.Planes[i])
+	}
+	if img.Alpha != nil {
+		alpha := tiled(img.Alpha)
+		out.Alpha = &alpha
+	}
+	return &out
+}
+
 // Compose draws top, whose alpha counts opacity (0..1) times, over img with its
 // corner at x, y, and returns the result as RGB, not premultiplied; it uses img up
 // and leaves top, which must be premultiplied, as it is. What of top lies outside

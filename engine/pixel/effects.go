@@ -5,11 +5,18 @@ import (
 	"math"
 )
 
-// Blur blurs img in place by about a Gaussian of that radius (two standard
-// deviations), 0..250 pixels: three box filters, whose cost does not grow with it.
+// exactSigma is up to where a Gaussian is computed as it is; three box filters come
+// near one only when it is wider, and their cost does not grow with it.
+const exactSigma = 4
+
+// Blur blurs img in place by a Gaussian of that radius (two standard deviations),
+// 0..250 pixels.
 func (img *Image) Blur(ctx context.Context, radius float64) (*Image, error) {
 	img = img.Premultiply()
 	blur := func(p *Plane, sx, sy int) error {
+		if radius/2 <= exactSigma {
+			return p.gaussian(ctx, radius/2/float64(sx), radius/2/float64(sy))
+		}
 		return p.blur(ctx, boxes(radius/2/float64(sx)), boxes(radius/2/float64(sy)))
 	}
 	for i := range img.Planes {
@@ -44,6 +51,16 @@ func boxes(sigma float64) [3]int {
 		}
 	}
 	return half
+}
+
+// gaussian blurs p by standard deviations along x and y.
+func (p *Plane) gaussian(ctx context.Context, x, y float64) error {
+	s := &scaler{w: p.W, h: p.H, columns: gaussianFilter(p.W, x), rows: gaussianFilter(p.H, y), width: p.W}
+	blurred, err := s.run(ctx, p)
+	if err == nil {
+		*p = blurred
+	}
+	return err
 }
 
 func (p *Plane) blur(ctx context.Context, x, y [3]int) error {

@@ -54,11 +54,22 @@ func (f *filter) at(i int) (start int32, coef []int16) {
 }
 
 // newFilter computes the filter that maps the window [at, at+size) of source
-// samples to dst samples. Samples beyond the source's edge count as its outermost.
+// samples to dst samples by Lanczos3.
 func newFilter(source int, at, size float64, dst int) *filter {
+	return weighted(source, at, size, dst, lanczosLobes, lanczos)
+}
+
+// gaussianFilter blurs a line of samples.
+func gaussianFilter(samples int, sigma float64) *filter {
+	return weighted(samples, 0, float64(samples), samples, 3*sigma+1, func(x float64) float64 { return math.Exp(-x * x / (2 * sigma * sigma)) })
+}
+
+// weighted computes a filter from its kernel, which is 0 from lobes samples of the
+// coarser grid on. Samples beyond the source's edge count as its outermost.
+func weighted(source int, at, size float64, dst int, lobes float64, kernel func(x float64) float64) *filter {
 	scale := size / float64(dst)
 	stretch := max(scale, 1)
-	support := lanczosLobes * stretch
+	support := lobes * stretch
 	most := min(int(2*support)+3, source)
 	f := &filter{start: make([]int32, dst), length: make([]int32, dst), taps: (most + 7) &^ 7}
 	f.coef = make([]int16, dst*f.taps)
@@ -73,7 +84,7 @@ func newFilter(source int, at, size float64, dst int) *filter {
 		clear(weights)
 		sum := 0.0
 		for s := first; s <= last; s++ {
-			w := lanczos((float64(s) + 0.5 - centre) / stretch)
+			w := kernel((float64(s) + 0.5 - centre) / stretch)
 			weights[min(max(s, start), end)-start] += w
 			sum += w
 		}

@@ -44,6 +44,7 @@ type options struct {
 	shrink   int    // divides the sides of generated pictures; 0 = 1
 	// mezzanines is how many MiB of decoded sources ours keeps; 0 = none.
 	mezzanines int
+	form       form
 	command    string // how this was called, for the heading
 }
 
@@ -53,7 +54,7 @@ func main() {
 	o, asWorker := readOptions(os.Args[1:])
 	var err error
 	if asWorker {
-		err = work(ctx, o.mezzanines)
+		err = work(ctx, o.mezzanines, o.form)
 	} else {
 		err = run(ctx, o, os.Stdout, os.Stderr)
 	}
@@ -74,6 +75,7 @@ func readOptions(arguments []string) (o options, asWorker bool) {
 	flags.StringVar(&o.imgproxy, "imgproxy", "imgproxy", "imgproxy's `program`")
 	flags.BoolVar(&o.match, "match", false, "search the quality of each peer that gives our SSIM")
 	flags.IntVar(&o.mezzanines, "mezzanines", 64, "MiB of decoded sources that ours keeps, as the server does; 0 = every picture is made from its source")
+	flags.StringVar((*string)(&o.form), "codecs", "default", "`form` of our codecs: default = native encoders; native = decoders, too; portable = nothing of the system")
 	flags.StringVar(&o.out, "out", "", "`file` to write the table to as well")
 	flags.BoolVar(&asWorker, "worker", false, "answer requests on standard input (used by the program itself)")
 	_ = flags.Parse(arguments) // ExitOnError
@@ -137,7 +139,7 @@ func run(ctx context.Context, o options, out, log io.Writer) error {
 // starters are the ways to start each contender.
 func starters(o options, folder string) map[string]starter {
 	return map[string]starter{
-		"ours":     func(ctx context.Context) (*contender, error) { return startOurs(ctx, o.mezzanines) },
+		"ours":     func(ctx context.Context) (*contender, error) { return startOurs(ctx, o.mezzanines, o.form) },
 		"sharp":    startSharp,
 		"imgproxy": func(ctx context.Context) (*contender, error) { return startImgproxy(ctx, o.imgproxy, folder) },
 	}

@@ -19,7 +19,7 @@ const asWorkerVariable = "FOVEA_BENCH_WORKER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorkerVariable) != "" && slices.Contains(os.Args, "-worker") {
-		if err := work(context.Background(), 1); err != nil {
+		if err := work(context.Background(), 1, ""); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // piped is our own engine behind the pipe that separates worker and judge.
 func piped(ctx context.Context) (*contender, error) {
-	o, err := newOurs(ctx, 1<<20)
+	o, err := newOurs(ctx, 1<<20, "")
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func TestMatchFindsTheQualityOfALikePicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := newOurs(t.Context(), 0)
+	o, err := newOurs(t.Context(), 0, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ type ours struct {
 	stranger   atomic.Int64 // numbers sources that are to be met for the first time
 }
 
-func newOurs(ctx context.Context, mezzanines int64) (*ours, error) {
-	codecs, err := codec.Table(codec.Options{})
+func newOurs(ctx context.Context, mezzanines int64, f form) (*ours, error) {
+	codecs, err := f.table()
 	if err != nil {
 		return nil, err
 	}
@@ -96,12 +96,12 @@ func (t task) options() params.Options {
 
 // startOurs starts this program again as a worker, so that the memory read is the
 // engine's alone and not that of the judge. mezzanines is in MiB.
-func startOurs(ctx context.Context, mezzanines int) (*contender, error) {
+func startOurs(ctx context.Context, mezzanines int, f form) (*contender, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	codecs, err := codec.Table(codec.Options{})
+	codecs, err := f.table()
 	if err != nil {
 		return nil, err
 	}
@@ -109,15 +109,30 @@ func startOurs(ctx context.Context, mezzanines int) (*contender, error) {
 	for _, f := range codec.Names(codecs) {
 		forms = append(forms, f.Format+" "+f.Name)
 	}
-	return spawn(exec.CommandContext(ctx, program, "-worker", fmt.Sprintf("-mezzanines=%d", mezzanines)), strings.Join(forms, "; ")) //nolint:gosec // this program
+	return spawn(exec.CommandContext(ctx, program, "-worker", fmt.Sprintf("-mezzanines=%d", mezzanines), "-codecs="+string(f)), strings.Join(forms, "; ")) //nolint:gosec // this program
 }
 
 // work is the worker's side: it answers on standard output. mezzanines is in MiB.
-func work(ctx context.Context, mezzanines int) error {
+func work(ctx context.Context, mezzanines int, f form) error {
 	debug.SetGCPercent(engine.GCPercent)
-	o, err := newOurs(ctx, int64(mezzanines)<<20)
+	o, err := newOurs(ctx, int64(mezzanines)<<20, f)
 	if err != nil {
 		return err
 	}
 	return serve(ctx, o, os.Stdin, os.Stdout)
+}
+
+// form is which of their forms our codecs have.
+type form string
+
+func (f form) table() ([]engine.Codec, error) {
+	switch f {
+	case "", "default":
+		return codec.Table(codec.Options{})
+	case "native":
+		return codec.Table(codec.Options{NativeDecoders: true})
+	case "portable":
+		return codec.Table(codec.Options{Portable: true})
+	}
+	return nil, fmt.Errorf("codecs: expected default, native or portable, received %q", f)
 }

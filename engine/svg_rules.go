@@ -123,14 +123,11 @@ func rasterData(rest string) bool {
 // A style that knows other ways is emptied.
 func cleanCSS(text string) string {
 	text = withoutComments(text)
-	lower := strings.ToLower(text)
+	lower := lowerASCII(text)
 	for _, word := range [...]string{`\`, "image-set", "image(", "src(", "expression", "script:", "behavior", "-moz-binding", "<"} {
 		if strings.Contains(lower, word) {
 			return ""
 		}
-	}
-	if len(lower) != len(text) { // characters whose lower case is longer: positions would not agree
-		return ""
 	}
 	var b strings.Builder
 	for {
@@ -157,6 +154,18 @@ func cleanCSS(text string) string {
 		b.WriteString(text[:link] + "url(" + target + ")")
 		text, lower = text[link+end+1:], lower[link+end+1:]
 	}
+}
+
+// lowerASCII lowers the letters that CSS knows words of, so that every position
+// is the same as in text: other letters change their length.
+func lowerASCII(text string) string {
+	lower := []byte(text)
+	for i, b := range lower {
+		if b >= 'A' && b <= 'Z' {
+			lower[i] = b + 'a' - 'A'
+		}
+	}
+	return string(lower)
 }
 
 // withoutComments puts a space in the place of each comment.

@@ -90,8 +90,8 @@ func newColourTable(profile []byte, channels int) (table *colourTable, err error
 	return t, nil
 }
 
-// checkProfile makes sure that each tag lies inside the profile, so that the
-// library never allocates more than it was given.
+// checkProfile makes sure that each tag lies inside the profile, and each curve
+// inside its tag: the library allocates what they say.
 func checkProfile(profile []byte) error {
 	if len(profile) < 132 || len(profile) > maxProfile {
 		return fmt.Errorf("profile: %d bytes", len(profile))
@@ -106,8 +106,64 @@ func checkProfile(profile []byte) error {
 		if at < 132+12*uint64(n) || at+size > uint64(len(profile)) {
 			return errors.New("profile: a tag lies outside")
 		}
+		if !curvesFit(profile[at : at+size]) {
+			return errors.New("profile: a curve longer than its tag")
+		}
 	}
 	return nil
+}
+
+// curvesFit reports whether the curves of a tag, alone or in a table (ICC.1:2022,
+// sections 10.6, 10.12 and 10.13), are as long as they say.
+func curvesFit(tag []byte) bool {
+	if len(tag) < 12 {
+		return true
+	}
+	switch string(tag[:4]) {
+	case "curv":
+		_, ok := afterCurve(tag)
+		return ok
+	case "mAB ", "mBA ":
+		if len(tag) < 32 {
+			return true
+		}
+	default:
+		return true
+	}
+	for _, field := range [...]int{12, 20, 28} { // where each set of curves begins
+		at := uint64(binary.BigEndian.Uint32(tag[field:]))
+		rest := tag[min(at, uint64(len(tag))):]
+		for range tag[8] {
+			ok := true
+			if rest, ok = afterCurve(rest); !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// afterCurve returns what follows the curve at the start of b, nothing if there
+// is none; not ok if it is longer than b.
+func afterCurve(b []byte) (rest []byte, ok bool) {
+	if len(b) < 12 {
+		return nil, true
+	}
+	size := uint64(12)
+	switch string(b[:4]) {
+	case "curv":
+		size += 2 * uint64(binary.BigEndian.Uint32(b[8:]))
+		if size > uint64(len(b)) {
+			return nil, false
+		}
+	case "para":
+		if kind := binary.BigEndian.Uint16(b[8:]); kind < 5 {
+			size += 4 * [...]uint64{1, 3, 4, 5, 7}[kind]
+		}
+	default:
+		return nil, true
+	}
+	return b[min((size+3)&^3, uint64(len(b))):], true
 }
 
 // apply converts by linear interpolation between the corners of the grid's cell.

@@ -253,6 +253,8 @@ func TestLargeSVGsTakeLinearTime(t *testing.T) {
 		{"an attribute of a megabyte", `<g fill="` + strings.Repeat("url(#", 1<<18) + `"/>`},
 		{"attributes", `<g ` + strings.Repeat(`x="1" `, 1<<17) + `/>`},
 		{"elements", strings.Repeat(`<g/>`, 1<<17)},
+		{"imports and a URL behind them", `<style>` + strings.Repeat("@import", 1<<17) + `url(x)</style>`},
+		{"URLs and an import behind them", `<style>` + strings.Repeat("url(x)", 1<<17) + `@import</style>`},
 		{"data", `<image href="data:image/png;base64,` + strings.Repeat("iVBO", 1<<18) + `"/>`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

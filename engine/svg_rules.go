@@ -130,30 +130,40 @@ func cleanCSS(text string) string {
 		}
 	}
 	var b strings.Builder
-	for {
-		at := strings.Index(lower, "@import")
-		link := strings.Index(lower, "url(")
-		switch {
-		case at < 0 && link < 0:
-			b.WriteString(text)
-			return b.String()
-		case link < 0 || at >= 0 && at < link:
-			b.WriteString(text[:at] + "@-import") // no rule of CSS: skipped up to its end
-			text, lower = text[at+len("@import"):], lower[at+len("@import"):]
+	// next is where word comes from from on; the end if it does not. Each byte is
+	// searched once for each word.
+	next := func(word string, from int) int {
+		if n := strings.Index(lower[from:], word); n >= 0 {
+			return from + n
+		}
+		return len(lower)
+	}
+	done, rule, link := 0, next("@import", 0), next("url(", 0)
+	for rule < len(text) || link < len(text) {
+		if rule < link {
+			b.WriteString(text[done:rule] + "@-import") // no rule of CSS: skipped up to its end
+			done = rule + len("@import")
+			rule = next("@import", done)
 			continue
 		}
-		end := strings.IndexByte(text[link:], ')')
-		if end < 0 {
-			b.WriteString(text[:link])
+		b.WriteString(text[done:link])
+		size := strings.IndexByte(text[link:], ')')
+		if size < 0 {
 			return b.String()
 		}
-		target := strings.Trim(text[link+4:link+end], " \t\r\n\f\"'")
+		target := strings.Trim(text[link+len("url("):link+size], " \t\r\n\f\"'")
 		if !strings.HasPrefix(target, "#") || strings.ContainsAny(target, "\"'( \t\r\n\f") {
 			target = "#"
 		}
-		b.WriteString(text[:link] + "url(" + target + ")")
-		text, lower = text[link+end+1:], lower[link+end+1:]
+		b.WriteString("url(" + target + ")")
+		done = link + size + 1
+		link = next("url(", done)
+		if rule < done {
+			rule = next("@import", done)
+		}
 	}
+	b.WriteString(text[done:])
+	return b.String()
 }
 
 // lowerASCII lowers the letters that CSS knows words of, so that every position

@@ -134,7 +134,7 @@ func curvesFit(tag []byte) bool {
 		at := uint64(binary.BigEndian.Uint32(tag[field:]))
 		rest := tag[min(at, uint64(len(tag))):]
 		for range tag[8] {
-			ok := true
+			var ok bool
 			if rest, ok = afterCurve(rest); !ok {
 				return false
 			}

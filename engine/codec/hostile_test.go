@@ -263,12 +263,32 @@ func TestOrientationIsFoundInEveryContainer(t *testing.T) {
 }
 
 func TestManyScansAreRefused(t *testing.T) {
-	file := encode(t, jpegCodec{}, still(scene(64, 64), nil, nil), engine.EncodeOptions{})
-	at := bytes.LastIndex(file, []byte("\xff\xda"))
-	last := file[at : len(file)-2]
-	bomb := append(append(bytes.Clone(file[:at]), bytes.Repeat(last, 2000)...), 0xff, 0xd9)
-	if _, err := (jpegCodec{}).Decode(t.Context(), bomb, engine.DecodeOptions{}); !fault.Is(err, fault.DecodeFailed) && !fault.Is(err, fault.Unsupported) {
-		t.Errorf("2,000 scans: %v", err)
+	small := encode(t, jpegCodec{}, still(scene(64, 64), nil, nil), engine.EncodeOptions{})
+	at := bytes.LastIndex(small, []byte("\xff\xda"))
+	last := small[at : len(small)-2]
+	film := append(bytes.Clone(small), bytes.Repeat([]byte("\xff\xda\x00\x08\x04"), 1000)...)
+	for _, tt := range []struct {
+		name string
+		src  []byte
+		ok   bool
+	}{
+		{"2,000 scans", append(append(bytes.Clone(small[:at]), bytes.Repeat(last, 2000)...), 0xff, 0xd9), false},
+		{"16 scans of a component at 16 megapixels", scansJPEG(3, 4000, 4000, 13), true},
+		{"120 scans of a component at 16 megapixels", scansJPEG(3, 4000, 4000, 117), false},
+		{"17 scans of a component at 100 megapixels", scansJPEG(3, 10000, 10000, 14), false},
+		{"30 scans of a component at 16 megapixels in four inks", scansJPEG(4, 4000, 4000, 26), false},
+		{"many scans behind the end", append(film, 0xff, 0xd9), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var err error
+			allocated, _ := cost(func() { _, err = jpegCodec{}.Decode(t.Context(), tt.src, engine.DecodeOptions{}) })
+			if tt.ok && err != nil || !tt.ok && !fault.Is(err, fault.Unsupported) && !fault.Is(err, fault.DecodeFailed) {
+				t.Error(err)
+			}
+			if !tt.ok && allocated > 1<<20 {
+				t.Errorf("%d bytes allocated", allocated)
+			}
+		})
 	}
 }
 

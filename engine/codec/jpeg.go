@@ -146,9 +146,8 @@ func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOpt
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	scans, pixels := bytes.Count(src[h.scan:], []byte{0xff, 0xda}), h.info.Size.W*h.info.Size.H
-	if most := min(maxScans, maxScannedPixels/max(pixels, 1)); scans > max(most, 1) {
-		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans of %d pixels, expected at most %d", scans, pixels, most))
+	if n := h.scans(src); n > maxScans || int64(n)*int64(h.info.Size.W)*int64(h.info.Size.H) > h.maxWork() {
+		return nil, unsupported(params.JPEG, fmt.Sprintf("%d scans of components over %v pixels", n, h.info.Size))
 	}
 	scale := want.Denominator(h.info.Size)
 	if h.components == 4 {
@@ -167,12 +166,49 @@ func (c jpegCodec) Decode(ctx context.Context, src []byte, want engine.DecodeOpt
 	return picture, nil
 }
 
-// maxScans bounds the work that a small progressive file can ask for: each scan
-// goes over the whole picture. Encoders write 10 or so.
+// Bounds of the work that a small progressive file can ask for: each scan goes
+// over all of its components. libjpeg writes 10 scans of 14 components in all.
 const (
-	maxScans         = 100
-	maxScannedPixels = 1_200_000_000 // of all scans together: about two seconds
+	maxScans = 200           // scans of one component each
+	maxWork  = 1_600_000_000 // pixels of all such scans, about 2 s: 16 scans at 100 megapixels
 )
+
+// maxWork is less where the standard library decodes, which is slower.
+func (h *jpegHeader) maxWork() int64 {
+	if h.components == 4 {
+		return maxWork / 4
+	}
+	return maxWork
+}
+
+// scans counts the components of all scans up to the end of the picture, once for
+// each scan that has them. What comes after it, such as a phone's film, does not count.
+func (h *jpegHeader) scans(src []byte) (n int) {
+	for at := h.scan; at+4 < len(src); {
+		marker := src[at+1]
+		switch {
+		case src[at] != 0xff:
+			next := bytes.IndexByte(src[at:], 0xff)
+			if next < 0 {
+				return n
+			}
+			at += next
+			continue
+		case marker == 0xff: // fill byte
+			at++
+			continue
+		case marker == 0x00 || marker == 0x01 || marker >= 0xd0 && marker <= 0xd8: // no length
+			at += 2
+			continue
+		case marker == 0xd9:
+			return n
+		case marker == 0xda:
+			n += min(max(int(src[at+4]), 1), 4)
+		}
+		at += 2 + int(binary.BigEndian.Uint16(src[at+2:]))
+	}
+	return n
+}
 
 // pixels leaves four components to the standard library: jpegn (0.6.1) misreads
 // those whose middle two are halved, as Photoshop writes them.

@@ -172,7 +172,7 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 			case strings.Contains(command, " serve "):
 				b.WriteString(served(command) + "\n")
 			default:
-				b.WriteString("exec " + strings.Replace(command, "go run ./cmd/proxy", "proxy", 1) + "\n")
+				b.WriteString("exec " + strings.NewReplacer("go run ./cmd/proxy", "proxy", "./proxy", "proxy").Replace(command) + "\n")
 			}
 		}
 	}

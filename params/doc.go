@@ -46,6 +46,13 @@
 //	wbreakpoints      pixels;pixels;…      with width=auto
 //	wmobile wdesktop  pixels               with width=auto
 //
+// The JSON spelling, of variants, has the long names, and besides them
+//
+//	border   {"color": CSS colour, "width": pixels} or with top, right, bottom, left
+//	draw     a list of at most 8 {"url": http(s) URL, "width" "height": pixels or a fraction of the
+//	         base's side, "opacity": 0..1, "repeat": true "x" "y", "top" "right" "bottom" "left": pixels,
+//	         "composite": over in atop out xor lighter, and any option above}
+//
 // Examples, each with its canonical spelling:
 //
 //	/cdn-cgi/image/w=80,q=high/uploads/a.png          /cdn-cgi/image/quality=90,width=80/uploads/a.png

@@ -202,8 +202,9 @@ func (w *work) perform(ctx context.Context) error {
 	w.result.Queued = max(time.Since(start)-w.result.Decode, 0)
 	done := make(chan error, 1)
 	go func() {
-		defer w.engine.workers.leave(bytes)
-		done <- guard(fault.Internal, func() error { return w.run(ctx) })
+		err := guard(fault.Internal, func() error { return w.run(ctx) })
+		w.engine.workers.leave(bytes) // first, so that who has the result finds the worker free
+		done <- err
 	}()
 	select {
 	case err := <-done:

@@ -147,7 +147,7 @@ func pictureBytes(p *Picture) int64 {
 // is worth one, and it has pixels enough.
 func (w *work) usesMezzanine() bool {
 	o := &w.plan.Options
-	if w.plan.Source == "" || w.engine.mezzanines == nil || w.plan.Animated || w.plan.Lossless || o.Quality == 100 ||
+	if w.info.Media == params.SVG || w.plan.Source == "" || w.engine.mezzanines == nil || w.plan.Animated || w.plan.Lossless || o.Quality == 100 ||
 		o.NeedsPixels() || w.tightens() || area(w.info.Size) <= smallSource {
 		return false
 	}

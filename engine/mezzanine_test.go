@@ -74,6 +74,19 @@ func TestAMezzanineIsUsedWhereItLosesNothing(t *testing.T) {
 	}
 }
 
+func TestALargeSVGIsSanitisedAndNotDecoded(t *testing.T) {
+	e := newMezzanineEngine(t, 64<<20)
+	body := []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100000 100000"><script>x</script><g/></svg>`)
+	info, err := e.Probe(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := e.Transform(t.Context(), body, info, engine.Plan{Options: params.Options{Width: 400}, Media: params.SVG, Source: "a name"})
+	if err != nil || result.Media != params.SVG || bytes.Contains(result.Body, []byte("script")) || result.Mezzanine != engine.NoMezzanine {
+		t.Errorf("%v %s, %v", result.Media, result.Body, err)
+	}
+}
+
 func TestVariantsMissingTogetherDecodeOnce(t *testing.T) {
 	e := newMezzanineEngine(t, 64<<20)
 	body := as(t, params.JPEG, picturetest.Photo(2300, 900, false))

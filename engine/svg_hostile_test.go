@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -258,10 +259,17 @@ func TestLargeSVGsTakeLinearTime(t *testing.T) {
 		{"data", `<image href="data:image/png;base64,` + strings.Repeat("iVBO", 1<<18) + `"/>`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			src := []byte(`<svg xmlns="http://www.w3.org/2000/svg">` + tt.src + `</svg>`)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			start := time.Now()
-			got, err := sanitizeSVG(t.Context(), []byte(`<svg xmlns="http://www.w3.org/2000/svg">`+tt.src+`</svg>`))
+			got, err := sanitizeSVG(t.Context(), src)
 			if took := time.Since(start); took > time.Second {
 				t.Logf("took %v, which is too long on an idle machine", took)
+			}
+			runtime.ReadMemStats(&after)
+			if n := after.TotalAlloc - before.TotalAlloc; n > 400*uint64(len(src)) {
+				t.Errorf("%d bytes took %d bytes of memory", len(src), n)
 			}
 			if err == nil {
 				if found := forbidden(got); found != nil {

@@ -188,8 +188,16 @@ func TestOrigins(t *testing.T) {
 
 func TestImageIDsAndVariantNames(t *testing.T) {
 	for id, want := range map[string]bool{
+		"083eb7b2-5392-4565-b69e-aff66acddd00": true, "083EB7B2-5392-4565-B69E-AFF66ACDDD00": true,
+		"083eb7b2-5392-4565-b69e-aff66acddd0": false, "083eb7b2x5392-4565-b69e-aff66acddd00": false, "083eb7b2-5392-4565-b69e-aff66acddd0g": false,
+	} {
+		if got := IsUUID(id); got != want {
+			t.Errorf("IsUUID(%q) = %v", id, got)
+		}
+	}
+	for id, want := range map[string]bool{
 		"a": true, "a/b.jpg": true, "ä%": true, "": false, "/a": false, "a/": false, "a//b": false, "a/../b": false, ".": false, "a\x00": false,
-		"\xff": false, strings.Repeat("ä", 1024): true, strings.Repeat("a", 1025): false, "083eb7b2-5392-4565-b69e-aff66acddd00": false,
+		"\xff": false, strings.Repeat("ä", 1024): true, strings.Repeat("a", 1025): false, "083eb7b2-5392-4565-b69e-aff66acddd00": true,
 	} {
 		if got := ValidImageID(id); got != want {
 			t.Errorf("ValidImageID(%.20q) = %v", id, got)

@@ -104,7 +104,7 @@ func (s *Site) parseDelivery(rest string) (Target, []Warning, error) {
 		return t, nil, fault.New(fault.BadPath, "Expected an account hash of letters, digits, '-' and '_'")
 	}
 	var err error
-	if t.Image, err = decodeID(id); err != nil {
+	if t.Image, err = ParseImageID(id); err != nil {
 		return t, nil, err
 	}
 	t.Account = hash
@@ -120,19 +120,22 @@ func (s *Site) parseDelivery(rest string) (Target, []Warning, error) {
 	return t, warnings, err
 }
 
-// decodeID decodes each segment once; "a%2Fb" and "a/b" are one id (R-idpath).
-func decodeID(raw string) (string, error) {
+// ParseImageID reads the id of an image as a path spells it, each segment decoded
+// once: "a%2Fb" and "a/b" are one id (R-idpath). Anything else is a *fault.Error of
+// kind BadPath.
+func ParseImageID(raw string) (string, error) {
 	id, ok := unescape(raw)
 	if !ok {
 		return "", fault.New(fault.BadPath, "Expected an image id whose every %% is followed by two hexadecimal digits")
 	}
-	if !validIDText(id) {
+	if !ValidImageID(id) {
 		return "", fault.New(fault.BadPath, "Expected an image id of 1 to 1024 characters of UTF-8 without empty, '.' or '..' segments")
 	}
 	return id, nil
 }
 
-func validIDText(id string) bool {
+// ValidImageID reports whether id may name an image (contract 1.1, R-idpath).
+func ValidImageID(id string) bool {
 	if !utf8.ValidString(id) || len(id) > maxIDChars && utf8.RuneCountInString(id) > maxIDChars {
 		return false
 	}
@@ -155,11 +158,9 @@ func hasControl(s string) bool {
 	return false
 }
 
-// ValidImageID reports whether id may be given to an image: what a delivery URL
-// can name, and no UUID, which only the service gives out (contract 1.1).
-func ValidImageID(id string) bool { return validIDText(id) && !isUUID(id) }
-
-func isUUID(s string) bool {
+// IsUUID reports whether s is a UUID: an id that only the service gives out
+// (contract 1.1).
+func IsUUID(s string) bool {
 	if len(s) != 36 {
 		return false
 	}
@@ -175,6 +176,9 @@ func isUUID(s string) bool {
 	}
 	return true
 }
+
+// ValidKeyName reports whether name may name a signing key (R-keys).
+func ValidKeyName(name string) bool { return isName(name, 64) }
 
 // ValidVariantName reports whether name may name a variant (R-variantname).
 func ValidVariantName(name string) bool { return isName(name, 99) }

@@ -53,6 +53,9 @@ type ServerOptions struct {
 	HeaderBytes  int           // request line and headers; 16 KiB
 	Concurrency  int           // connections served at once; 10,000
 	PerIP        int           // connections per address; 0 = unbounded
+	// Other answers requests that are not for images, bodies and all, or reports
+	// false to leave them; nil: there are none.
+	Other func(ctx context.Context, rc *fasthttp.RequestCtx) bool
 }
 
 func (o ServerOptions) withDefaults() ServerOptions {
@@ -78,8 +81,12 @@ func (o ServerOptions) withDefaults() ServerOptions {
 func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server {
 	o = o.withDefaults()
 	return &fasthttp.Server{
-		Name:    "fovea",
-		Handler: func(rc *fasthttp.RequestCtx) { p.handle(ctx, rc) },
+		Name: "fovea",
+		Handler: func(rc *fasthttp.RequestCtx) {
+			if o.Other == nil || !o.Other(ctx, rc) {
+				p.handle(ctx, rc)
+			}
+		},
 		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {
 			status := fasthttp.StatusBadRequest
 			var small *fasthttp.ErrSmallBuffer
@@ -94,12 +101,15 @@ func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server 
 		ReadBufferSize:       o.HeaderBytes,
 		Concurrency:          o.Concurrency,
 		MaxConnsPerIP:        o.PerIP,
-		MaxRequestBodySize:   4 << 10, // no request of ours has a body
+		MaxRequestBodySize:   4 << 10, // no request for an image has a body
+		StreamRequestBody:    o.Other != nil,
 		CloseOnShutdown:      true,
 		NoDefaultContentType: true,
 		TCPKeepalive:         true,
 		LogAllErrors:         false,
-		Logger:               silent{},
+
+		DisablePreParseMultipartForm: true,
+		Logger:                       silent{},
 	}
 }
 

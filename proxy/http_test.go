@@ -55,7 +55,7 @@ func TestAnswers(t *testing.T) {
 		{Name: "thumb", Options: params.Options{Width: 100, Height: 100, Fit: params.Cover}},
 		{Name: "open", Options: params.Options{Width: 10}, NeverRequireSigned: true},
 	} {
-		if err := f.library.SetVariant(t.Context(), hash, v); err != nil {
+		if err := f.library.AddVariant(t.Context(), hash, v, 100); err != nil {
 			t.Fatal(err)
 		}
 	}

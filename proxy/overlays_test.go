@@ -39,7 +39,7 @@ func TestOverlays(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"width":60,"draw":`+draw+`}`), &v.Options); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.library.SetVariant(t.Context(), hash, v); err != nil {
+		if err := f.library.AddVariant(t.Context(), hash, v, 100); err != nil {
 			t.Fatal(err)
 		}
 	}

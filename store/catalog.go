@@ -40,7 +40,8 @@ const catalogShards = 64
 
 // world is every account and variant: few, and every request needs one.
 type world struct {
-	accounts map[string]*accountView
+	accounts map[string]*accountView // by hash
+	ids      map[string]*accountView
 	age      int64
 	read     time.Time
 }
@@ -48,6 +49,8 @@ type world struct {
 type accountView struct {
 	Account
 	variants map[string]*Variant
+	names    []string // of variants, in order
+	keys     []Key
 }
 
 type catalogShard struct {
@@ -95,6 +98,36 @@ func (c *Catalog) Account(ctx context.Context, hash string) (*Account, error) {
 	return &view.Account, nil
 }
 
+// AccountByID is Account by the id that the management API knows it by.
+func (c *Catalog) AccountByID(ctx context.Context, id string) (*Account, error) {
+	w, err := c.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if view := w.ids[id]; view != nil {
+		return &view.Account, nil
+	}
+	return nil, fault.New(fault.WrongAccount, "There is no account with this id")
+}
+
+// Keys returns the account's signing keys, or a *fault.Error of kind WrongAccount.
+func (c *Catalog) Keys(ctx context.Context, hash string) ([]Key, error) {
+	view, err := c.account(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return view.keys, nil
+}
+
+// VariantNames returns the names of the account's variants in alphabetical order.
+func (c *Catalog) VariantNames(ctx context.Context, hash string) ([]string, error) {
+	view, err := c.account(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return view.names, nil
+}
+
 // Variant returns a variant of the account, or a *fault.Error of kind
 // WrongAccount or NoVariant.
 func (c *Catalog) Variant(ctx context.Context, hash, name string) (*Variant, error) {
@@ -134,7 +167,7 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 		return w, nil
 	}
 	// The age before reading: a Forget meanwhile makes what is read too old.
-	w := &world{accounts: map[string]*accountView{}, age: c.age.Load(), read: c.Now()}
+	w := &world{accounts: map[string]*accountView{}, ids: map[string]*accountView{}, age: c.age.Load(), read: c.Now()}
 	accounts, err := c.names.Accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -147,8 +180,12 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 		}
 		for _, v := range variants {
 			view.variants[v.Name] = &v
+			view.names = append(view.names, v.Name)
 		}
-		w.accounts[a.Hash] = view
+		if view.keys, err = c.names.Keys(ctx, a.Hash); err != nil {
+			return nil, err
+		}
+		w.accounts[a.Hash], w.ids[a.ID] = view, view
 	}
 	c.world.Store(w)
 	return w, nil

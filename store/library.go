@@ -3,8 +3,12 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +26,8 @@ type Library struct {
 
 	// adding keeps drop from removing bytes that an Add has put and not yet named.
 	adding sync.RWMutex
+	// counting makes looking how many there are and adding one more one step.
+	counting sync.Mutex
 }
 
 func (l *Library) forget(tags ...string) {
@@ -34,28 +40,34 @@ func (l *Library) forget(tags ...string) {
 // Bytes and, if it is zero, Uploaded are set here. A taken id is ErrExists unless
 // replace. A bad id is a *fault.Error of kind BadPath.
 func (l *Library) Add(ctx context.Context, img Image, body []byte, replace bool) (Image, error) {
-	if !params.ValidImageID(img.ID) {
-		return Image{}, fault.New(fault.BadPath, "Expected an image id of 1 to 1024 characters without empty, '.' or '..' segments, and no UUID; received %q", img.ID)
+	if err := checkID(img.ID); err != nil {
+		return Image{}, err
 	}
 	old, err := l.Names.Image(ctx, img.Account, img.ID)
 	switch {
-	case err == nil && !replace:
+	case err == nil && !replace && !old.Draft:
 		return Image{}, ErrExists
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return Image{}, err
 	}
-	if img, err = l.put(ctx, img, body, replace); err != nil {
+	if img, err = l.put(ctx, img, body, func(img Image) (Image, error) { return l.Names.AddImage(ctx, img, replace) }); err != nil {
 		return Image{}, err
 	}
-	l.forget(params.ImageTag(img.Account, img.ID))
 	if old.Blob != img.Blob {
 		return img, l.drop(ctx, old.Blob)
 	}
 	return img, nil
 }
 
-// put keeps bytes and name.
-func (l *Library) put(ctx context.Context, img Image, body []byte, replace bool) (Image, error) {
+func checkID(id string) error {
+	if !params.ValidImageID(id) {
+		return fault.New(fault.BadPath, "Expected an image id of 1 to 1024 characters without empty, '.' or '..' segments, received %q", id)
+	}
+	return nil
+}
+
+// put keeps bytes and then their name.
+func (l *Library) put(ctx context.Context, img Image, body []byte, name func(Image) (Image, error)) (Image, error) {
 	l.adding.RLock()
 	defer l.adding.RUnlock()
 	var err error
@@ -65,7 +77,36 @@ func (l *Library) put(ctx context.Context, img Image, body []byte, replace bool)
 	if img.Uploaded.IsZero() {
 		img.Uploaded = time.Now().UTC().Truncate(time.Millisecond)
 	}
-	return l.Names.AddImage(ctx, img, replace)
+	if img, err = name(img); err == nil {
+		l.forget(params.ImageTag(img.Account, img.ID))
+	}
+	return img, err
+}
+
+// Promise adds img as a draft: a record without bytes, until its Expires. A taken
+// id is ErrExists.
+func (l *Library) Promise(ctx context.Context, img Image) (Image, error) {
+	if err := checkID(img.ID); err != nil {
+		return Image{}, err
+	}
+	img.Draft = true
+	return l.Names.AddImage(ctx, img, false)
+}
+
+// Fulfil keeps body for the draft of img's id, which becomes an image; everything
+// of img but its filename and header fields comes from the draft. A draft that is
+// not there, has expired or was fulfilled is a *fault.Error of kind NotFound.
+func (l *Library) Fulfil(ctx context.Context, img Image, body []byte) (Image, error) {
+	return l.put(ctx, img, body, func(img Image) (Image, error) { return l.Names.FillDraft(ctx, img) })
+}
+
+// Change changes an image's record. When it returns, requests are answered by it.
+func (l *Library) Change(ctx context.Context, account, id string, c Change) (Image, error) {
+	img, err := l.Names.ChangeImage(ctx, account, id, c)
+	if err == nil {
+		l.forget(params.ImageTag(account, id))
+	}
+	return img, err
 }
 
 // Remove removes an image. When it returns, nobody is served the image any more.
@@ -94,11 +135,30 @@ func (l *Library) drop(ctx context.Context, ref BlobRef) error {
 	return l.Blobs.Delete(ctx, ref)
 }
 
-// SetVariant adds or changes a variant.
-func (l *Library) SetVariant(ctx context.Context, account string, v Variant) error {
+// AddVariant adds a variant; a name that is taken is ErrExists, one more than
+// most is ErrFull.
+func (l *Library) AddVariant(ctx context.Context, account string, v Variant, most int) error {
 	if !params.ValidVariantName(v.Name) {
 		return fault.New(fault.BadPath, "Expected a variant name of 1 to 99 letters, digits, '-' and '_', received %q", v.Name)
 	}
+	l.counting.Lock()
+	defer l.counting.Unlock()
+	all, err := l.Names.Variants(ctx, account)
+	if err != nil {
+		return err
+	}
+	if len(all) >= most && !slices.ContainsFunc(all, func(other Variant) bool { return other.Name == v.Name }) {
+		return ErrFull
+	}
+	if err := l.Names.AddVariant(ctx, account, v); err != nil {
+		return err
+	}
+	l.forget(params.VariantTag(account, v.Name)) // that it was missing is forgotten
+	return nil
+}
+
+// SetVariant changes a variant.
+func (l *Library) SetVariant(ctx context.Context, account string, v Variant) error {
 	if err := l.Names.SetVariant(ctx, account, v); err != nil {
 		return err
 	}
@@ -127,27 +187,159 @@ func (l *Library) EnsureAccount(ctx context.Context, hash string, flexible bool)
 	}
 	account = NewAccount(hash)
 	account.Flexible = flexible
-	if err := l.Names.AddAccount(ctx, account); err != nil && !errors.Is(err, ErrExists) {
+	if err := l.Names.AddAccount(ctx, account, NewKey(DefaultKey)); err != nil && !errors.Is(err, ErrExists) {
 		return Account{}, err
 	}
 	l.forget(params.AccountTag(account.Hash))
 	return l.Names.Account(ctx, account.Hash) // another process may have been first
 }
 
-// Sweep removes bytes that a crash left without a name and that are older than
-// grace, and returns how many blobs that were. Younger ones may belong to an Add
-// under way.
+// SetAccount changes an account's settings.
+func (l *Library) SetAccount(ctx context.Context, a Account) error {
+	if err := l.Names.SetAccount(ctx, a); err != nil {
+		return err
+	}
+	l.forget(params.AccountTag(a.Hash))
+	return nil
+}
+
+// mostKeys is how many keys an account may have (R-keys).
+const mostKeys = 10
+
+// RotateKey gives the key of this name a new value, or adds it. One key more than
+// ten is ErrFull. From when it returns, what the old value signed opens nothing.
+func (l *Library) RotateKey(ctx context.Context, account, name string) error {
+	if !params.ValidKeyName(name) {
+		return fault.New(fault.BadPath, "Expected a key name of 1 to 64 letters, digits, '-' and '_', received %q", name)
+	}
+	l.counting.Lock()
+	defer l.counting.Unlock()
+	keys, err := l.Names.Keys(ctx, account)
+	if err != nil {
+		return err
+	}
+	if len(keys) >= mostKeys && !slices.ContainsFunc(keys, func(k Key) bool { return k.Name == name }) {
+		return ErrFull
+	}
+	if err := l.Names.SetKey(ctx, account, NewKey(name)); err != nil {
+		return err
+	}
+	l.forget(params.AccountTag(account))
+	return nil
+}
+
+// RemoveKey removes a key; the last one gives way to a fresh default.
+func (l *Library) RemoveKey(ctx context.Context, account, name string) error {
+	if err := l.Names.RemoveKey(ctx, account, name, NewKey(DefaultKey)); err != nil {
+		return err
+	}
+	l.forget(params.AccountTag(account))
+	return nil
+}
+
+// Limits of what waits to be swept.
+const (
+	draftGrace = time.Hour // drafts stay for so long after their expiry (R-draft)
+	grantGrace = 24 * time.Hour
+)
+
+// Sweep removes expired drafts and batch tokens, and bytes that a crash left
+// without a name and that are older than grace; it returns how many blobs that
+// were. Younger ones may belong to an Add under way.
 func (l *Library) Sweep(ctx context.Context, now time.Time, grace time.Duration) (removed int, err error) {
-	err = l.Blobs.List(ctx, func(ref BlobRef, put time.Time) error {
-		if now.Sub(put) < grace {
+	if _, err := l.Names.RemoveDrafts(ctx, now.Add(-draftGrace)); err != nil {
+		return 0, err
+	}
+	if _, err := l.Names.RemoveGrants(ctx, now.Add(-grantGrace)); err != nil {
+		return 0, err
+	}
+	err = l.unnamed(ctx, now.Add(-grace), func(ref BlobRef) error {
+		removed++
+		return l.Blobs.Delete(ctx, ref)
+	})
+	return removed, err
+}
+
+// unnamed calls each with all bytes put before then that no image has.
+func (l *Library) unnamed(ctx context.Context, then time.Time, each func(BlobRef) error) error {
+	return l.Blobs.List(ctx, func(ref BlobRef, put time.Time) error {
+		if put.After(then) {
 			return nil
 		}
 		used, err := l.Names.BlobUsed(ctx, ref)
 		if err != nil || used {
 			return err
 		}
-		removed++
-		return l.Blobs.Delete(ctx, ref)
+		return each(ref)
 	})
-	return removed, err
+}
+
+// Findings are what a check of the store found wrong.
+type Findings struct {
+	Images  int       // looked at
+	Missing []string  // "account/id: what is wrong" of images whose bytes are not there as recorded
+	Unnamed []BlobRef // bytes that no image has
+}
+
+// Check verifies that every image has its bytes, in full, and that all bytes put
+// more than grace ago belong to an image. Deep also reads them all and compares
+// their hash.
+func (l *Library) Check(ctx context.Context, now time.Time, grace time.Duration, deep bool) (f Findings, err error) {
+	accounts, err := l.Names.Accounts(ctx)
+	if err != nil {
+		return f, err
+	}
+	for _, a := range accounts {
+		for after := ""; ; {
+			page, err := l.Names.Images(ctx, a.Hash, after, 1000)
+			if err != nil {
+				return f, err
+			}
+			for i := range page {
+				img := &page[i]
+				if img.Draft {
+					continue
+				}
+				f.Images++
+				if err := l.whole(ctx, img, deep); err != nil {
+					if ctx.Err() != nil {
+						return f, ctx.Err()
+					}
+					f.Missing = append(f.Missing, a.Hash+"/"+img.ID+": "+err.Error())
+				}
+			}
+			if len(page) == 0 {
+				break
+			}
+			after = page[len(page)-1].ID
+		}
+	}
+	err = l.unnamed(ctx, now.Add(-grace), func(ref BlobRef) error {
+		f.Unnamed = append(f.Unnamed, ref)
+		return nil
+	})
+	return f, err
+}
+
+// whole complains unless img's bytes are as recorded.
+func (l *Library) whole(ctx context.Context, img *Image, deep bool) (err error) {
+	r, n, err := l.Blobs.Open(ctx, img.Blob)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if n != img.Bytes {
+		return fmt.Errorf("expected %d bytes, found %d", img.Bytes, n)
+	}
+	if !deep {
+		return nil
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, r); err != nil {
+		return err
+	}
+	if got := BlobRef(hex.EncodeToString(hash.Sum(nil))); got != img.Blob {
+		return fmt.Errorf("expected bytes of the hash %s, found %s", img.Blob, got)
+	}
+	return nil
 }

@@ -60,8 +60,9 @@ type Image struct {
 	Creator       string
 	Meta          []byte // a JSON object; nil = {}
 	Uploaded      time.Time
-	RequireSigned bool // only served with a proof
-	Draft         bool // promised, without bytes
+	RequireSigned bool      // only served with a proof
+	Draft         bool      // promised, without bytes
+	Expires       time.Time // of a draft: from then on nothing may be uploaded for it
 	Blob          BlobRef
 	// What the header of the bytes says.
 	Media       params.Media
@@ -94,35 +95,98 @@ func Public() Variant {
 // ErrExists says that a name is taken.
 var ErrExists = errors.New("it exists already")
 
-// Names keeps records. It is safe for concurrent use, by other processes too.
-// Every method is one transaction: it happens whole or not at all. What is not
-// there is a *fault.Error of kind NotFound, WrongAccount for an account and
+// ErrFull says that there are as many as there may be.
+var ErrFull = errors.New("there are as many as there may be")
+
+// Change is what of an image may be changed. A nil field stays as it is.
+type Change struct {
+	Creator       *string
+	Meta          []byte // a JSON object
+	RequireSigned *bool
+}
+
+// Key signs delivery URLs of an account.
+type Key struct {
+	Name  string
+	Value Secret
+}
+
+// DefaultKey is the name of the key that an account begins with.
+const DefaultKey = "default"
+
+// NewKey returns a key with a random value (R-keys).
+func NewKey(name string) Key {
+	var random [32]byte
+	rand.Read(random[:])
+	return Key{Name: name, Value: Secret(base64.RawURLEncoding.EncodeToString(random[:]))}
+}
+
+// Secret is text that neither prints nor logs itself.
+type Secret string
+
+// String hides the secret.
+func (Secret) String() string { return "[secret]" }
+
+// GoString hides the secret.
+func (Secret) GoString() string { return "[secret]" }
+
+// Names keeps records of accounts, images, variants, keys and grants. It is safe
+// for concurrent use, by other processes too. Every method is one transaction: it
+// happens whole or not at all. What is not there is a *fault.Error: of kind WrongAccount for an account, NotFound for an image, a key or a grant,
 // NoVariant for a variant; a name that is taken is ErrExists; ending ctx ends
 // the call. Records that are returned are the caller's.
 type Names interface {
-	// AddAccount adds an account with its public variant.
-	AddAccount(ctx context.Context, a Account) error
+	// AddAccount adds an account with its public variant and its first key.
+	AddAccount(ctx context.Context, a Account, first Key) error
 	SetAccount(ctx context.Context, a Account) error
 	Account(ctx context.Context, hash string) (Account, error)
 	Accounts(ctx context.Context) ([]Account, error)
 
-	// AddImage adds img and returns it with its version. With replace, an image
-	// of the same id gives way.
+	// AddImage adds img, a draft or not, and returns it with its version. With
+	// replace, an image of the same id gives way; a draft that has expired when
+	// img was uploaded does so in any case.
 	AddImage(ctx context.Context, img Image, replace bool) (Image, error)
+	// FillDraft makes the draft of img's id an image with img's bytes and header
+	// fields, if it has not expired at img.Uploaded, and returns the whole. Of
+	// several at once one succeeds; for the others it is NotFound.
+	FillDraft(ctx context.Context, img Image) (Image, error)
 	Image(ctx context.Context, account, id string) (Image, error)
+	ChangeImage(ctx context.Context, account, id string, c Change) (Image, error)
 	// RemoveImage returns what it removed.
 	RemoveImage(ctx context.Context, account, id string) (Image, error)
+	// RemoveDrafts removes the drafts that expired before then.
+	RemoveDrafts(ctx context.Context, then time.Time) (int64, error)
 	// Images returns at most limit images of the account in the order of their
 	// ids, beginning after the id after: stable under adds and removals.
 	Images(ctx context.Context, account, after string, limit int) ([]Image, error)
+	// List returns the images that q describes, never drafts.
+	List(ctx context.Context, q Query) ([]Image, error)
+	// CountImages does not count drafts.
 	CountImages(ctx context.Context, account string) (int64, error)
 	// BlobUsed reports whether any image has these bytes.
 	BlobUsed(ctx context.Context, ref BlobRef) (bool, error)
 
-	// SetVariant adds or changes a variant.
+	AddVariant(ctx context.Context, account string, v Variant) error
+	// SetVariant changes a variant.
 	SetVariant(ctx context.Context, account string, v Variant) error
 	RemoveVariant(ctx context.Context, account, name string) error
 	Variants(ctx context.Context, account string) ([]Variant, error)
+
+	// SetKey adds a key or gives it a new value.
+	SetKey(ctx context.Context, account string, k Key) error
+	// RemoveKey removes a key; if it was the last one, fresh takes its place.
+	RemoveKey(ctx context.Context, account, name string, fresh Key) error
+	Keys(ctx context.Context, account string) ([]Key, error)
+
+	AddGrant(ctx context.Context, g Grant) error
+	// Grant returns the grant of a token, revoked or expired ones too.
+	Grant(ctx context.Context, token TokenHash) (Grant, error)
+	// RevokeGrant revokes the grant with this id and those that were given by its
+	// token, and returns it.
+	RevokeGrant(ctx context.Context, id string, at time.Time) (Grant, error)
+	Grants(ctx context.Context) ([]Grant, error)
+	// RemoveGrants removes the grants given by tokens that expired before then.
+	RemoveGrants(ctx context.Context, then time.Time) (int64, error)
 
 	Close() error
 }

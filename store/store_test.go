@@ -23,6 +23,7 @@ type fixture struct {
 	*counting
 	library *store.Library
 	catalog *store.Catalog
+	blobs   string // folder
 	account store.Account
 	nanos   atomic.Int64
 }
@@ -49,11 +50,11 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	blobs, err := fsblob.Open(filepath.Join(t.TempDir(), "blobs"))
+	f := &fixture{counting: &counting{Names: db}, blobs: filepath.Join(t.TempDir(), "blobs")}
+	blobs, err := fsblob.Open(f.blobs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{counting: &counting{Names: db}}
 	f.catalog = store.NewCatalog(f.counting, store.CatalogOptions{Now: func() time.Time { return time.Unix(0, f.nanos.Load()) }})
 	f.library = &store.Library{Names: db, Blobs: blobs, Forget: f.catalog.Forget}
 	if f.account, err = f.library.EnsureAccount(t.Context(), "", true); err != nil {
@@ -112,7 +113,7 @@ func TestLibrary(t *testing.T) {
 	})
 	t.Run("an id that no URL can name is refused", func(t *testing.T) {
 		f := newFixture(t)
-		for _, id := range []string{"", "a//b", "../x", "083eb7b2-5392-4565-b69e-aff66acddd00"} {
+		for _, id := range []string{"", "a//b", "../x", "a\x00"} {
 			if _, err := f.add(t, id, "x", false); !fault.Is(err, fault.BadPath) {
 				t.Errorf("%q: %v", id, err)
 			}
@@ -124,15 +125,24 @@ func TestLibrary(t *testing.T) {
 		if err := f.library.RemoveVariant(t.Context(), hash, "public"); !fault.Is(err, fault.Denied) {
 			t.Errorf("%v", err)
 		}
-		if err := f.library.SetVariant(t.Context(), hash, store.Variant{Name: "a.b"}); !fault.Is(err, fault.BadPath) {
+		if err := f.library.AddVariant(t.Context(), hash, store.Variant{Name: "a.b"}, 100); !fault.Is(err, fault.BadPath) {
 			t.Errorf("%v", err)
 		}
-		for _, width := range []int{10, 20} {
-			if err := f.library.SetVariant(t.Context(), hash, store.Variant{Name: "hero", Options: params.Options{Width: width}}); err != nil {
+		for i, set := range []func(v store.Variant) error{
+			func(v store.Variant) error { return f.library.AddVariant(t.Context(), hash, v, 2) },
+			func(v store.Variant) error { return f.library.SetVariant(t.Context(), hash, v) },
+		} {
+			width := 10 + i
+			if err := set(store.Variant{Name: "hero", Options: params.Options{Width: width}}); err != nil {
 				t.Fatal(err)
 			}
 			if v, err := f.catalog.Variant(t.Context(), hash, "hero"); err != nil || v.Options.Width != width {
 				t.Errorf("%+v, %v", v, err)
+			}
+		}
+		for name, want := range map[string]error{"hero": store.ErrExists, "third": store.ErrFull} {
+			if err := f.library.AddVariant(t.Context(), hash, store.Variant{Name: name}, 2); !errors.Is(err, want) {
+				t.Errorf("%s, of two at most: %v", name, err)
 			}
 		}
 		if err := f.library.RemoveVariant(t.Context(), hash, "hero"); err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fovea-images/fovea/api"
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/cache/memory"
 	"github.com/fovea-images/fovea/engine"
@@ -44,7 +45,8 @@ type app struct {
 	cache     *cache.Cache
 	web       *web.Origin
 	proxy     *proxy.Proxy
-	scratch   string // folder to remove at the end; "" = none
+	api       *api.API // nil = switched off
+	scratch   string   // folder to remove at the end; "" = none
 }
 
 // lookingApp is newApp for commands that only look: where there is no store they
@@ -135,6 +137,9 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	if err != nil {
 		return nil, fmt.Errorf("engine.%w", err)
 	}
+	if err := a.newAPI(settings); err != nil {
+		return nil, fmt.Errorf("api.%w", err)
+	}
 	a.measure()
 	return a, nil
 }
@@ -192,6 +197,41 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 	return err
 }
 
+// newAPI builds the management wing, if it is wanted.
+func (a *app) newAPI(settings config.Config) error {
+	c := settings.API
+	if !c.Enabled {
+		return nil
+	}
+	waiting := filepath.Join(settings.Data, "uploads")
+	if err := os.MkdirAll(waiting, 0o700); err != nil {
+		return err
+	}
+	imports := settings.Origins
+	imports.MaxBytes, imports.Site = c.MaxBytes, ""
+	from, err := newWeb(imports)
+	if err != nil {
+		return err
+	}
+	a.api, err = api.New(api.Options{
+		Library: a.library, Catalog: a.catalog, Inspect: a.inspect,
+		Fetch: func(ctx context.Context, u *url.URL) ([]byte, error) {
+			got, err := from.Get(ctx, u.String())
+			return got.Body, err
+		},
+		PublicURL: c.PublicURL, Folder: waiting, MaxBytes: int64(c.MaxBytes), Variants: c.Variants,
+		Uploads: c.Uploads, Patience: c.UploadTimeout, Strict: c.Strict, Report: a.reportCall,
+	})
+	return err
+}
+
+// inspect fills in what the header of body says of img.
+func (a *app) inspect(body []byte, img *store.Image) error {
+	info, err := a.engine.Probe(body)
+	img.Media, img.Size, img.Orientation, img.Frames, img.Alpha = info.Media, info.Size, info.Orientation, info.Frames, info.Alpha
+	return err
+}
+
 // forget makes a change to the store true for everybody: first for those who
 // look up, then for those who hit the cache.
 func (a *app) forget(tags ...string) {
@@ -236,11 +276,25 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	waits, stop := context.WithCancel(context.WithoutCancel(ctx)) // answers outlive the signal
 	defer stop()
 	h := a.settings.HTTP
-	servers := []server{proxy.NewServer(waits, a.proxy, proxy.ServerOptions{
+	options := proxy.ServerOptions{
 		ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
 		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP,
-	})}
-	listeners := []net.Listener{listener}
+	}
+	var servers []server
+	var listeners []net.Listener
+	if a.api != nil {
+		options.Other = a.api.Handle
+	}
+	if a.api != nil && a.settings.API.Listen != "" {
+		options.Other = a.api.HandleUploads
+		own, err := listen(ctx, a.settings.API.Listen)
+		if err != nil {
+			return errors.Join(fmt.Errorf("api.listen: %w", err), listener.Close())
+		}
+		servers, listeners = append(servers, a.api.NewServer(waits)), append(listeners, own)
+		a.log.Info("management API", "address", "http://"+own.Addr().String())
+	}
+	servers, listeners = append(servers, proxy.NewServer(waits, a.proxy, options)), append(listeners, listener)
 	if a.settings.Admin.Listen != "" {
 		side, err := listen(ctx, a.settings.Admin.Listen)
 		if err != nil {
@@ -305,6 +359,21 @@ func (a *app) report(r proxy.Report) {
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
 		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type,
 		Bytes: r.Bytes, Took: r.Took, Err: r.Err,
+	})
+}
+
+// reportCall tells telemetry of a finished management call.
+func (a *app) reportCall(r api.Report) {
+	failure := ""
+	if r.Err != nil {
+		failure = "refused"
+		if r.Status >= 500 {
+			failure = "internal"
+		}
+	}
+	a.telemetry.Finished(telemetry.Request{
+		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
+		Kind: "api", Outcome: "call", Failure: failure, Type: "application/json", Grant: r.Grant, Bytes: r.Bytes, Took: r.Took, Err: r.Err,
 	})
 }
 

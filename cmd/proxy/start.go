@@ -27,14 +27,11 @@ func (a *app) addDemo(ctx context.Context, account store.Account) error {
 
 // add probes body and keeps it as an image.
 func (a *app) add(ctx context.Context, account, id, filename string, body []byte, replace bool) (store.Image, error) {
-	info, err := a.engine.Probe(body)
-	if err != nil {
+	img := store.Image{Account: account, ID: id, Filename: filename}
+	if err := a.inspect(body, &img); err != nil {
 		return store.Image{}, err
 	}
-	return a.library.Add(ctx, store.Image{
-		Account: account, ID: id, Filename: filename,
-		Media: info.Media, Size: info.Size, Orientation: info.Orientation, Frames: info.Frames, Alpha: info.Alpha,
-	}, body, replace)
+	return a.library.Add(ctx, img, body, replace)
 }
 
 // greeting says in a few lines what is served and which URLs to try.

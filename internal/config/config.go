@@ -34,6 +34,7 @@ type Config struct {
 	Cache         Cache         `yaml:"cache" doc:"finished answers"`
 	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
 	Formats       Formats       `yaml:"formats" doc:"largest outputs by format, longest side in pixels"`
+	API           API           `yaml:"api" doc:"the Cloudflare Images management API, for holders of an API token"`
 	HTTP          HTTP          `yaml:"http" doc:"what one client may cost"`
 	Admin         Admin         `yaml:"admin" doc:"health and metrics"`
 	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
@@ -95,6 +96,18 @@ type HTTP struct {
 	PerIP        int           `yaml:"connections_per_ip" doc:"served at once for one address; 0: unbounded"`
 }
 
+// API are the knobs of the management API.
+type API struct {
+	Enabled       bool          `yaml:"enabled" doc:"answer /client/v4/accounts/<id>/images and /batch/images"`
+	Listen        string        `yaml:"listen" doc:"address of a listener of its own; empty: the image listener. Direct creator uploads are answered on both"`
+	PublicURL     string        `yaml:"public_url" doc:"begins the URLs in its answers, such as https://img.example.com; empty: the host that was asked"`
+	MaxBytes      Bytes         `yaml:"max_bytes" doc:"largest upload"`
+	Uploads       int           `yaml:"uploads" doc:"uploads received at once; further ones are answered 429"`
+	UploadTimeout time.Duration `yaml:"upload_timeout" doc:"for one upload to arrive"`
+	Variants      int           `yaml:"variants" doc:"variants an account may have"`
+	Strict        bool          `yaml:"cloudflare_strict" doc:"refuse what only Cloudflare has to refuse: images with an id of their own that require signed URLs"`
+}
+
 // Admin are the knobs of the admin listener.
 type Admin struct {
 	Listen string `yaml:"listen" doc:"address of /healthz and /metrics; empty: none"`
@@ -128,6 +141,7 @@ func Default() Config {
 		},
 		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 64 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, AVIF: "background", AVIFPatience: 400 * time.Millisecond, Reencode: "off", MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
+		API:     API{Enabled: true, MaxBytes: 10 << 20, Uploads: 64, UploadTimeout: 2 * time.Minute, Variants: 100},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 			HeaderBytes: 16 << 10, Connections: 10_000,

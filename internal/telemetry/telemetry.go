@@ -38,6 +38,7 @@ type Request struct {
 	Status, Code               int
 	Kind, Outcome, Failure     string
 	Type                       string
+	Grant                      string // id of the API token; "" = none
 	Bytes                      int
 	Took                       time.Duration
 	Err                        error // with its private cause; nil = none
@@ -105,6 +106,9 @@ func (t *Telemetry) Finished(r Request) {
 		slog.String("method", r.Method), slog.String("host", r.Host), slog.String("path", r.Path),
 		slog.Int("status", r.Status), slog.String("outcome", r.Outcome), slog.String("type", r.Type),
 		slog.Int("bytes", r.Bytes), slog.Duration("took", r.Took), slog.String("client", r.Client),
+	}
+	if r.Grant != "" {
+		attrs = append(attrs, slog.String("grant", r.Grant))
 	}
 	if r.Err != nil {
 		attrs = append(attrs, slog.Int("code", r.Code), slog.String("failure", r.Failure), slog.String("error", r.Err.Error()))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
-	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
 )
 
@@ -35,6 +34,9 @@ func missing(err error, what func() error) error {
 
 // changed reports what is missing if a statement changed nothing.
 func changed(result sql.Result, err error, what func() error) error {
+	if errors.Is(err, store.ErrExists) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -56,13 +58,16 @@ func scanAccount(r row) (a store.Account, err error) {
 }
 
 // AddAccount implements store.Names.
-func (db *DB) AddAccount(ctx context.Context, a store.Account) error {
+func (db *DB) AddAccount(ctx context.Context, a store.Account, first store.Key) error {
 	return db.change(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO accounts ("+accountColumns+") VALUES (?, ?, ?, ?)",
 			a.Hash, a.ID, a.Flexible, seconds(a.BrowserTTL)); err != nil {
 			return taken(err)
 		}
-		return setVariant(ctx, tx, a.Hash, store.Public())
+		if err := putVariant(ctx, tx, insertVariant, a.Hash, store.Public()); err != nil {
+			return err
+		}
+		return putKey(ctx, tx, a.Hash, first)
 	})
 }
 
@@ -101,103 +106,36 @@ func all[T any](ctx context.Context, from *sql.DB, scan func(row) (T, error), qu
 	return list, rows.Err()
 }
 
-var imageColumns = []string{
-	"account", "id", "filename", "creator", "meta", "uploaded", "require_signed", "draft", "blob",
-	"media", "width", "height", "orientation", "frames", "alpha", "bytes", "version",
-}
-
-func scanImage(r row) (i store.Image, err error) {
-	var uploaded int64
-	var media string
-	err = r.Scan(&i.Account, &i.ID, &i.Filename, &i.Creator, &i.Meta, &uploaded, &i.RequireSigned, &i.Draft, &i.Blob,
-		&media, &i.Size.W, &i.Size.H, &i.Orientation, &i.Frames, &i.Alpha, &i.Bytes, &i.Version)
-	i.Uploaded = time.UnixMilli(uploaded).UTC()
-	i.Media = params.ParseMedia(media)
-	return i, err
-}
-
-// AddImage implements store.Names.
-func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool) (store.Image, error) {
-	if i.Meta == nil {
-		i.Meta = []byte("{}")
-	}
-	i.Uploaded = i.Uploaded.UTC().Truncate(time.Millisecond)
-	verb := "INSERT"
-	if replace {
-		verb = "REPLACE"
-	}
-	err := db.change(ctx, func(tx *sql.Tx) error {
-		var known bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM accounts WHERE hash = ?)", i.Account).Scan(&known); err != nil {
-			return fmt.Errorf("database: %w", err)
-		}
-		if !known {
-			return noAccount()
-		}
-		if err := tx.QueryRowContext(ctx, "UPDATE versions SET last = last + 1 RETURNING last").Scan(&i.Version); err != nil {
-			return fmt.Errorf("database: %w", err)
-		}
-		_, err := tx.ExecContext(ctx, verb+" INTO images ("+columns(imageColumns)+") VALUES ("+marks(len(imageColumns))+")",
-			i.Account, i.ID, i.Filename, i.Creator, string(i.Meta), i.Uploaded.UnixMilli(), i.RequireSigned, i.Draft, string(i.Blob),
-			i.Media.String(), i.Size.W, i.Size.H, i.Orientation, i.Frames, i.Alpha, i.Bytes, i.Version)
-		return taken(err)
-	})
-	return i, err
-}
-
-// Image implements store.Names.
-func (db *DB) Image(ctx context.Context, account, id string) (store.Image, error) {
-	i, err := scanImage(db.read.QueryRowContext(ctx, "SELECT "+columns(imageColumns)+" FROM images WHERE account = ? AND id = ?", account, id))
-	return i, missing(err, noImage)
-}
-
-// RemoveImage implements store.Names.
-func (db *DB) RemoveImage(ctx context.Context, account, id string) (store.Image, error) {
-	i, err := scanImage(db.write.QueryRowContext(ctx, "DELETE FROM images WHERE account = ? AND id = ? RETURNING "+columns(imageColumns), account, id))
-	return i, missing(err, noImage)
-}
-
-// Images implements store.Names.
-func (db *DB) Images(ctx context.Context, account, after string, limit int) ([]store.Image, error) {
-	return all(ctx, db.read, scanImage,
-		"SELECT "+columns(imageColumns)+" FROM images WHERE account = ? AND id > ? ORDER BY id LIMIT ?", account, after, limit)
-}
-
-// CountImages implements store.Names.
-func (db *DB) CountImages(ctx context.Context, account string) (n int64, err error) {
-	err = db.read.QueryRowContext(ctx, "SELECT count(*) FROM images WHERE account = ?", account).Scan(&n)
-	return n, missing(err, noAccount)
-}
-
-// BlobUsed implements store.Names.
-func (db *DB) BlobUsed(ctx context.Context, ref store.BlobRef) (used bool, err error) {
-	err = db.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?)", string(ref)).Scan(&used)
-	return used, missing(err, noImage)
-}
-
 type executor interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-func setVariant(ctx context.Context, to executor, account string, v store.Variant) error {
+// insertVariant and updateVariant take the same values in the same order.
+const (
+	insertVariant = "INSERT INTO variants (options, never_signed, browser_ttl, account, name) VALUES (?, ?, ?, ?, ?)"
+	updateVariant = "UPDATE variants SET options = ?, never_signed = ?, browser_ttl = ? WHERE account = ? AND name = ?"
+)
+
+func putVariant(ctx context.Context, to executor, statement, account string, v store.Variant) error {
 	options, err := json.Marshal(v.Options)
 	if err != nil {
 		return fmt.Errorf("variant %s: %w", v.Name, err)
 	}
-	_, err = to.ExecContext(ctx, "REPLACE INTO variants (account, name, options, never_signed, browser_ttl) VALUES (?, ?, ?, ?, ?)",
-		account, v.Name, string(options), v.NeverRequireSigned, seconds(v.BrowserTTL))
-	if err != nil {
-		return fmt.Errorf("database: %w", err)
+	result, err := to.ExecContext(ctx, statement, string(options), v.NeverRequireSigned, seconds(v.BrowserTTL), account, v.Name)
+	return changed(result, taken(err), noVariant)
+}
+
+// AddVariant implements store.Names.
+func (db *DB) AddVariant(ctx context.Context, account string, v store.Variant) error {
+	if _, err := db.Account(ctx, account); err != nil {
+		return err
 	}
-	return nil
+	return putVariant(ctx, db.write, insertVariant, account, v)
 }
 
 // SetVariant implements store.Names.
 func (db *DB) SetVariant(ctx context.Context, account string, v store.Variant) error {
-	if _, err := db.Account(ctx, account); err != nil {
-		return err
-	}
-	return setVariant(ctx, db.write, account, v)
+	return putVariant(ctx, db.write, updateVariant, account, v)
 }
 
 // RemoveVariant implements store.Names.

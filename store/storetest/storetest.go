@@ -20,6 +20,8 @@ import (
 	"github.com/fovea-images/fovea/store"
 )
 
+var firstKey = store.Key{Name: store.DefaultKey, Value: "first"}
+
 // Names runs the suite; open returns an empty keeper.
 func Names(t *testing.T, open func(t *testing.T) store.Names) {
 	account := store.NewAccount("")
@@ -30,7 +32,7 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 	}
 	begin := func(t *testing.T) store.Names {
 		names := open(t)
-		if err := names.AddAccount(t.Context(), account); err != nil {
+		if err := names.AddAccount(t.Context(), account, firstKey); err != nil {
 			t.Fatal(err)
 		}
 		return names
@@ -66,6 +68,11 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 			}
 		}
 	})
+	drafts(t, begin, image)
+	lists(t, begin, image)
+	t.Run("only given fields change", func(t *testing.T) { changes(t, begin(t), image) })
+	t.Run("keys are added, rotated and removed, and never run out", func(t *testing.T) { keys(t, begin(t), account.Hash) })
+	t.Run("grants are found by their token until they are revoked", func(t *testing.T) { grants(t, begin(t), account.Hash) })
 	t.Run("many write at once", func(t *testing.T) { crowd(t, begin(t), image) })
 	t.Run("an ended context ends the call", func(t *testing.T) {
 		names := begin(t)
@@ -90,7 +97,10 @@ func accounts(t *testing.T, begin opener, account store.Account) {
 		if diff := cmp.Diff([]store.Variant{store.Public()}, variants); diff != "" || err != nil {
 			t.Errorf("%v (-want +got)\n%s", err, diff)
 		}
-		if err := names.AddAccount(t.Context(), account); !errors.Is(err, store.ErrExists) {
+		if keys, err := names.Keys(t.Context(), account.Hash); err != nil || !cmp.Equal(keys, []store.Key{firstKey}) {
+			t.Errorf("%v, %v", keys, err)
+		}
+		if err := names.AddAccount(t.Context(), account, firstKey); !errors.Is(err, store.ErrExists) {
 			t.Errorf("again: %v", err)
 		}
 	})
@@ -146,12 +156,19 @@ func absences(t *testing.T, begin opener, account store.Account, image store.Ima
 		_, removeErr := names.RemoveImage(ctx, account.Hash, "x")
 		_, accountErr := names.Account(ctx, "nobody")
 		_, addErr := names.AddImage(ctx, stranger, false)
+		_, changeErr := names.ChangeImage(ctx, account.Hash, "x", store.Change{})
+		_, fillErr := names.FillDraft(ctx, image)
+		_, grantErr := names.Grant(ctx, "x")
+		_, revokeErr := names.RevokeGrant(ctx, "x", time.Now())
 		for _, tt := range []struct {
 			err  error
 			kind fault.Kind
 		}{
 			{imageErr, fault.NotFound}, {removeErr, fault.NotFound}, {accountErr, fault.WrongAccount}, {addErr, fault.WrongAccount},
-			{names.RemoveVariant(ctx, account.Hash, "x"), fault.NoVariant}, {names.SetVariant(ctx, "nobody", store.Variant{Name: "x"}), fault.WrongAccount},
+			{names.RemoveVariant(ctx, account.Hash, "x"), fault.NoVariant}, {names.AddVariant(ctx, "nobody", store.Variant{Name: "x"}), fault.WrongAccount},
+			{names.SetVariant(ctx, account.Hash, store.Variant{Name: "x"}), fault.NoVariant}, {names.SetKey(ctx, "nobody", firstKey), fault.WrongAccount},
+			{names.RemoveKey(ctx, account.Hash, "x", firstKey), fault.NotFound}, {names.AddGrant(ctx, store.Grant{Account: "nobody", Scope: store.Read}), fault.WrongAccount},
+			{changeErr, fault.NotFound}, {fillErr, fault.NotFound}, {grantErr, fault.NotFound}, {revokeErr, fault.NotFound},
 		} {
 			if !fault.Is(tt.err, tt.kind) {
 				t.Errorf("%v, want kind %v", tt.err, tt.kind)
@@ -200,12 +217,16 @@ func variants(t *testing.T, names store.Names, account string) {
 		Options: params.Options{Width: 100, Fit: params.Cover, Gravity: params.Gravity{Kind: params.GravityPoint, X: 0.25}, Saturation: &factor,
 			Trim: params.Trim{Border: true}, Border: params.Border{Top: 3}},
 	}
-	for _, width := range []int{50, 100} {
-		v := want
-		v.Options.Width = width
-		if err := names.SetVariant(t.Context(), account, v); err != nil {
-			t.Fatal(err)
-		}
+	first := want
+	first.Options.Width = 50
+	if err := names.AddVariant(t.Context(), account, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := names.AddVariant(t.Context(), account, want); !errors.Is(err, store.ErrExists) {
+		t.Errorf("again: %v", err)
+	}
+	if err := names.SetVariant(t.Context(), account, want); err != nil {
+		t.Fatal(err)
 	}
 	got, err := names.Variants(t.Context(), account)
 	if diff := cmp.Diff([]store.Variant{want, store.Public()}, got); diff != "" || err != nil {

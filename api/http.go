@@ -1,0 +1,258 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/fovea-images/fovea/store"
+)
+
+// Where the calls are.
+const (
+	accountsPrefix = "/client/v4/accounts/"
+	verifyPath     = "/client/v4/user/tokens/verify"
+	clientPrefix   = "/client/v4/"
+	batchPrefix    = "/batch/images/"
+	uploadPrefix   = "/cdn-cgi/imageupload/"
+)
+
+const (
+	callPatience = 30 * time.Second // for a call that is no upload
+	drained      = 32 << 20         // bytes of a refused body that are read all the same
+	drainTime    = 5 * time.Second
+)
+
+// request is one call as the door read it. body is only good until the answer.
+type request struct {
+	method, path, query string // as on the wire
+	host                string
+	secure              bool // the client speaks https, as far as we can know
+	authorization       string
+	legacy              bool // has X-Auth headers
+	contentType         string
+	length              int // of the body; negative: not told
+	body                io.Reader
+}
+
+// reply is a success.
+type reply struct {
+	result    any
+	messages  []failing
+	blob      io.ReadCloser // answered instead of the envelope; the door closes it
+	bytes     int64
+	mediaType string
+}
+
+// failing is one entry of the envelope's errors and messages (contract 6.2).
+type failing struct {
+	Code    int       `json:"code"`
+	Message string    `json:"message"`
+	Chain   []failing `json:"error_chain,omitempty"`
+}
+
+type envelope struct {
+	Result   any       `json:"result"`
+	Success  bool      `json:"success"`
+	Errors   []failing `json:"errors"`
+	Messages []failing `json:"messages"`
+}
+
+// Handle answers rc if its path is one of the management API's, and otherwise
+// reports false and touches nothing. Ending ctx ends its waits.
+func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) bool {
+	return a.handle(ctx, rc, clientPrefix, batchPrefix, uploadPrefix)
+}
+
+// HandleUploads is Handle for direct creator uploads alone, which visitors make.
+func (a *API) HandleUploads(ctx context.Context, rc *fasthttp.RequestCtx) bool {
+	return a.handle(ctx, rc, uploadPrefix)
+}
+
+// NewServer returns a server of the management API alone, for a listener of its own.
+func (a *API) NewServer(ctx context.Context) *fasthttp.Server {
+	return &fasthttp.Server{
+		Name: "fovea",
+		Handler: func(rc *fasthttp.RequestCtx) {
+			if !a.Handle(ctx, rc) {
+				a.write(rc, &reply{}, errNoRoute)
+			}
+		},
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		ReadTimeout:                  10 * time.Second,
+		WriteTimeout:                 a.Patience,
+		IdleTimeout:                  time.Minute,
+		ReadBufferSize:               16 << 10,
+		CloseOnShutdown:              true,
+		NoDefaultContentType:         true,
+		Logger:                       silent{},
+	}
+}
+
+// silent drops the server's own lines: they quote what clients sent.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, prefixes ...string) bool {
+	target := string(rc.Request.Header.RequestURI())
+	path, query, _ := strings.Cut(target, "?")
+	ours := false
+	for _, prefix := range prefixes {
+		ours = ours || strings.HasPrefix(path, prefix)
+	}
+	if !ours {
+		return false
+	}
+	start := a.Now()
+	r := read(rc, path, query)
+	// The server's own limit is meant for requests without a body.
+	_ = rc.Conn().SetReadDeadline(time.Now().Add(a.Patience))
+	ctx, cancel := context.WithTimeout(ctx, a.Patience)
+	defer cancel()
+	var grant store.Grant
+	var out reply
+	var err error
+	func() {
+		defer func() {
+			if v := recover(); v != nil { // one bad call must not take the process with it
+				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			}
+		}()
+		out, grant, err = a.answer(ctx, r)
+	}()
+	if err != nil && refuse(err).status != fasthttp.StatusRequestTimeout {
+		drain(rc, r)
+	}
+	status, code, n := a.write(rc, &out, err)
+	a.Report(Report{
+		Method: r.method, Host: r.host, Path: path, Client: rc.RemoteIP().String(), Status: status, Code: code,
+		Grant: grant.ID, Bytes: n, Took: a.Now().Sub(start), Err: err,
+	})
+	return true
+}
+
+func read(rc *fasthttp.RequestCtx, path, query string) *request {
+	h := &rc.Request.Header
+	r := &request{
+		method: string(rc.Method()), path: path, query: query, host: string(h.Host()),
+		secure:        rc.IsTLS() || string(h.Peek("X-Forwarded-Proto")) == "https",
+		authorization: string(h.Peek("Authorization")),
+		contentType:   string(h.ContentType()),
+		length:        h.ContentLength(),
+		body:          rc.RequestBodyStream(),
+	}
+	for _, name := range []string{"X-Auth-Email", "X-Auth-Key", "X-Auth-User-Service-Key"} {
+		r.legacy = r.legacy || len(h.Peek(name)) > 0
+	}
+	if r.body == nil { // the server has read it whole, or there is none
+		r.body = bytes.NewReader(rc.Request.Body())
+	}
+	return r
+}
+
+// drain reads what a refused client is still sending: one that is cut off in the
+// middle of sending does not read why.
+func drain(rc *fasthttp.RequestCtx, r *request) {
+	if rc.Request.IsBodyStream() {
+		_ = rc.Conn().SetReadDeadline(time.Now().Add(drainTime))
+		_, _ = io.CopyN(io.Discard, r.body, drained)
+	}
+}
+
+// write answers with out or, if it is not nil, err.
+func (a *API) write(rc *fasthttp.RequestCtx, out *reply, err error) (status, code, n int) {
+	h := &rc.Response.Header
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if strings.HasPrefix(string(rc.Request.Header.RequestURI()), uploadPrefix) { // any web page may use it
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
+		h.Set("Access-Control-Allow-Headers", "*")
+	}
+	if err == nil && out.blob != nil {
+		h.SetContentType(out.mediaType)
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		rc.SetBodyStream(out.blob, int(out.bytes))
+		return rc.Response.StatusCode(), 0, int(out.bytes)
+	}
+	e := envelope{Result: out.result, Success: true, Errors: []failing{}, Messages: []failing{}}
+	if out.messages != nil {
+		e.Messages = out.messages
+	}
+	if err != nil {
+		r := refuse(err)
+		code = r.code
+		rc.SetStatusCode(r.status)
+		h.Set("cf-images", "err="+strconv.Itoa(r.code))
+		e = envelope{Errors: []failing{{Code: r.code, Message: r.text, Chain: r.chain}}, Messages: []failing{}}
+		if r.status == fasthttp.StatusTooManyRequests || r.status == fasthttp.StatusServiceUnavailable {
+			h.Set("Retry-After", "2")
+		}
+		if r.status == fasthttp.StatusMethodNotAllowed {
+			h.Set("Allow", "GET, POST, PUT, PATCH, DELETE")
+		}
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if failed := encoder.Encode(e); failed != nil { // nothing that we answer cannot be spelt
+		rc.SetStatusCode(fasthttp.StatusInternalServerError)
+	}
+	h.SetContentType("application/json; charset=UTF-8")
+	rc.SetBody(text.Bytes())
+	return rc.Response.StatusCode(), code, text.Len()
+}
+
+// answer finds out who asks and for what, and does it.
+func (a *API) answer(ctx context.Context, r *request) (reply, store.Grant, error) {
+	if rest, ok := strings.CutPrefix(r.path, uploadPrefix); ok {
+		out, err := a.visit(ctx, r, rest)
+		return out, store.Grant{}, err
+	}
+	grant, err := a.authenticate(ctx, r)
+	if err != nil {
+		return reply{}, store.Grant{}, err
+	}
+	if r.path == verifyPath {
+		return reply{result: map[string]string{"id": grant.ID, "status": "active"}}, grant, nil
+	}
+	c := call{request: r, grant: &grant}
+	rest, ok := strings.CutPrefix(r.path, batchPrefix)
+	if ok {
+		c.account, err = a.Catalog.Account(ctx, grant.Account)
+	} else {
+		c.account, rest, err = a.accountOf(ctx, r.path, &grant)
+	}
+	if err != nil {
+		return reply{}, grant, err
+	}
+	do, err := c.route(rest)
+	if err != nil {
+		return reply{}, grant, err
+	}
+	if r.method != fasthttp.MethodGet && grant.Scope < store.Write {
+		return reply{}, grant, errReadOnly
+	}
+	out, err := do(a, ctx, &c)
+	return out, grant, patient(err)
+}
+
+// patient says of a body that did not come in time that it was slow.
+func patient(err error) error {
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return &refusal{status: errSlow.status, code: errSlow.code, text: errSlow.text, cause: err}
+	}
+	return err
+}

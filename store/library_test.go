@@ -1,0 +1,128 @@
+package store_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/store"
+)
+
+func TestDrafts(t *testing.T) {
+	f := newFixture(t)
+	hash := f.account.Hash
+	draft := store.Image{Account: hash, ID: "d", Creator: "me", Uploaded: time.Now(), Expires: time.Now().Add(time.Hour)}
+	if _, err := f.library.Promise(t.Context(), draft); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.catalog.Image(t.Context(), hash, "d"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a draft is delivered: %v", err)
+	}
+	if _, err := f.add(t, "d", "other", false); !errors.Is(err, store.ErrExists) {
+		t.Errorf("an upload beside a draft: %v", err)
+	}
+	img, err := f.library.Fulfil(t.Context(), store.Image{Account: hash, ID: "d", Filename: "d.jpg"}, []byte("bytes"))
+	if err != nil || img.Creator != "me" || img.Filename != "d.jpg" || img.Draft || f.bytes(t, img.Blob) != "bytes" {
+		t.Fatalf("%+v, %v", img, err)
+	}
+	if got, err := f.catalog.Image(t.Context(), hash, "d"); err != nil || got.Version != img.Version {
+		t.Errorf("fulfilled: %+v, %v", got, err)
+	}
+	if _, err := f.library.Fulfil(t.Context(), store.Image{Account: hash, ID: "d"}, []byte("twice")); !fault.Is(err, fault.NotFound) {
+		t.Errorf("fulfilled twice: %v", err)
+	}
+}
+
+func TestKeysAreSeenAtOnce(t *testing.T) {
+	f := newFixture(t)
+	hash := f.account.Hash
+	value := func(name string) store.Secret {
+		keys, err := f.catalog.Keys(t.Context(), hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			if k.Name == name {
+				return k.Value
+			}
+		}
+		return ""
+	}
+	first := value(store.DefaultKey)
+	if len(first) != 43 {
+		t.Errorf("the first key has %d characters", len(first))
+	}
+	if err := f.library.RotateKey(t.Context(), hash, store.DefaultKey); err != nil {
+		t.Fatal(err)
+	}
+	rotated := value(store.DefaultKey)
+	if rotated == first || rotated == "" {
+		t.Error("a rotated key kept its value")
+	}
+	if err := f.library.RemoveKey(t.Context(), hash, store.DefaultKey); err != nil {
+		t.Fatal(err)
+	}
+	if fresh := value(store.DefaultKey); fresh == "" || fresh == rotated {
+		t.Error("the last key was not replaced by a fresh one")
+	}
+	for i := range 9 {
+		if err := f.library.RotateKey(t.Context(), hash, "key"+string(rune('0'+i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.library.RotateKey(t.Context(), hash, "eleventh"); !errors.Is(err, store.ErrFull) {
+		t.Errorf("an eleventh key: %v", err)
+	}
+	if err := f.library.RotateKey(t.Context(), hash, "a b"); !fault.Is(err, fault.BadPath) {
+		t.Errorf("a bad name: %v", err)
+	}
+}
+
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	f := newFixture(t)
+	for _, id := range []string{"a", "b", "c", "d"} {
+		if _, err := f.add(t, id, "bytes of "+id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(deep bool) store.Findings {
+		t.Helper()
+		got, err := f.library.Check(t.Context(), time.Now().Add(time.Second), 0, deep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := check(true); got.Images != 4 || len(got.Missing) > 0 || len(got.Unnamed) > 0 {
+		t.Errorf("a whole store: %+v", got)
+	}
+	spoil := func(id string, how func(path string) error) {
+		t.Helper()
+		img, err := f.library.Names.Image(t.Context(), f.account.Hash, id)
+		if err == nil {
+			ref := string(img.Blob)
+			err = how(f.blobs + "/" + ref[:2] + "/" + ref[2:4] + "/" + ref)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil("a", os.Remove)
+	spoil("b", func(path string) error { return os.Truncate(path, 3) })
+	spoil("c", func(path string) error { return os.WriteFile(path, []byte("bytes of X"), 0o600) })
+	if _, err := f.library.Names.RemoveImage(t.Context(), f.account.Hash, "d"); err != nil {
+		t.Fatal(err)
+	}
+	if got := check(false); len(got.Missing) != 2 || len(got.Unnamed) != 1 {
+		t.Errorf("%+v", got)
+	}
+	got := strings.Join(check(true).Missing, "\n")
+	for _, want := range []string{"/a: ", "/b: expected 10 bytes, found 3", "/c: expected bytes of the hash"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("findings lack %q:\n%s", want, got)
+		}
+	}
+}

@@ -209,8 +209,17 @@ const mostKeys = 10
 // RotateKey gives the key of this name a new value, or adds it. One key more than
 // ten is ErrFull. From when it returns, what the old value signed opens nothing.
 func (l *Library) RotateKey(ctx context.Context, account, name string) error {
-	if !params.ValidKeyName(name) {
-		return fault.New(fault.BadPath, "Expected a key name of 1 to 64 letters, digits, '-' and '_', received %q", name)
+	return l.AdoptKey(ctx, account, NewKey(name))
+}
+
+// AdoptKey takes a key that was made elsewhere. A name that is there gets the
+// value; one key more than ten is ErrFull.
+func (l *Library) AdoptKey(ctx context.Context, account string, k Key) error {
+	if !params.ValidKeyName(k.Name) {
+		return fault.New(fault.BadPath, "Expected a key name of 1 to 64 letters, digits, '-' and '_', received %q", k.Name)
+	}
+	if k.Value == "" {
+		return fault.New(fault.BadPath, "Expected a key that is not empty")
 	}
 	l.counting.Lock()
 	defer l.counting.Unlock()
@@ -218,10 +227,10 @@ func (l *Library) RotateKey(ctx context.Context, account, name string) error {
 	if err != nil {
 		return err
 	}
-	if len(keys) >= mostKeys && !slices.ContainsFunc(keys, func(k Key) bool { return k.Name == name }) {
+	if len(keys) >= mostKeys && !slices.ContainsFunc(keys, func(other Key) bool { return other.Name == k.Name }) {
 		return ErrFull
 	}
-	if err := l.Names.SetKey(ctx, account, NewKey(name)); err != nil {
+	if err := l.Names.SetKey(ctx, account, k); err != nil {
 		return err
 	}
 	l.forget(params.AccountTag(account))

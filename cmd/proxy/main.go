@@ -24,11 +24,15 @@ type cli struct {
 	Data    string `help:"Folder of the embedded store (${data})." placeholder:"DIR"`
 	Account string `help:"Account hash in delivery URLs (${account})." placeholder:"HASH"`
 
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve images (the default)."`
-	Explain explainCmd `cmd:"" help:"Say what URLs would be answered and why, without fetching."`
-	Import  importCmd  `cmd:"" help:"Add pictures to the embedded store."`
-	Check   checkCmd   `cmd:"" help:"Check the configuration and say what is wrong with it."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve images (the default)."`
+	Explain  explainCmd  `cmd:"" help:"Say what URLs would be answered and why, without fetching."`
+	Import   importCmd   `cmd:"" help:"Add pictures to the embedded store: files, URLs, an export, or a Cloudflare account."`
+	Export   exportCmd   `cmd:"" help:"Write the account's originals and all that is known of them into a folder."`
+	Apitoken apitokenCmd `cmd:"" help:"Make, list and revoke tokens of the management API."`
+	Accounts accountCmd  `cmd:"" name:"account" help:"List and add accounts."`
+	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`
+	Check    checkCmd    `cmd:"" help:"Check the configuration and say what is wrong with it."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // world is what a command may touch outside the process's memory.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -10,10 +9,12 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,9 +31,15 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"picture": drawPicture, "serve-folder": serveFolder,
+			"picture": drawPicture, "serve-folder": serveFolder, "capture": capture,
 		},
 	})
+}
+
+// capture is: capture NAME COMMAND…; the variable gets what the command prints.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec(args[1], args[2:]...))
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // drawPicture is: picture FILE WIDTH HEIGHT.
@@ -77,6 +84,25 @@ func curl() {
 	}
 }
 
+// addPart reads name=value and name=@file.
+func addPart(form *multipart.Writer, text string) error {
+	name, value, _ := strings.Cut(text, "=")
+	file, ok := strings.CutPrefix(value, "@")
+	if !ok {
+		return form.WriteField(name, value)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	part, err := form.CreateFormFile(name, filepath.Base(file))
+	if err != nil {
+		return err
+	}
+	_, err = part.Write(content)
+	return err
+}
+
 func fetch(args []string, to io.Writer) error {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "", nil)
 	if err != nil {
@@ -84,13 +110,15 @@ func fetch(args []string, to io.Writer) error {
 	}
 	text := ""
 	out := to
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
 	for len(args) > 0 {
 		flag := args[0]
 		args = args[1:]
 		switch flag {
 		case "-s":
 			continue
-		case "-o", "-w", "-H":
+		case "-o", "-w", "-H", "-F", "-X":
 		default:
 			if request.URL, err = request.URL.Parse(flag); err != nil {
 				return err
@@ -102,11 +130,24 @@ func fetch(args []string, to io.Writer) error {
 			out = io.Discard
 		case "-w":
 			text = value
+		case "-X":
+			request.Method = value
+		case "-F":
+			if err := addPart(form, value); err != nil {
+				return err
+			}
 		case "-H":
 			name, line, _ := strings.Cut(value, ": ")
 			request.Header.Set(name, line)
 		}
 		args = args[1:]
+	}
+	if body.Len() > 0 {
+		if err := form.Close(); err != nil {
+			return err
+		}
+		request.Method, request.Body, request.ContentLength = http.MethodPost, io.NopCloser(&body), int64(body.Len())
+		request.Header.Set("Content-Type", form.FormDataContentType())
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -128,18 +169,30 @@ func fetch(args []string, to io.Writer) error {
 type running struct {
 	url      string
 	greeting string
+	data     string // folder
 	stop     context.CancelFunc
 	status   chan int
 	log      *bytes.Buffer
 }
 
 // start runs the command in this process until the test ends or stop is called.
+// said finds what the greeting says.
+func (s *running) said(t *testing.T, pattern string) string {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(s.greeting)
+	if found == nil {
+		t.Fatalf("%s is not in %q; %s", pattern, s.greeting, s.log)
+	}
+	return found[1]
+}
+
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	s := &running{stop: cancel, status: make(chan int, 1), log: &bytes.Buffer{}}
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data")}, args...)
+	data := filepath.Join(t.TempDir(), "data")
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	go func() {
 		s.status <- run(ctx, args, world{strings.NewReader(""), in, s.log, nil})
 		_ = in.Close()
@@ -150,17 +203,13 @@ func start(t *testing.T, args ...string) *running {
 			t.Errorf("exit status %d: %s", status, s.log)
 		}
 	})
-	lines := bufio.NewScanner(out)
-	for n := 0; n < 10 && lines.Scan(); n++ {
-		line := lines.Text()
-		s.greeting += line + "\n"
-		if _, address, ok := strings.Cut(line, "is serving on "); ok {
-			s.url = address
-		}
+	greeting := make([]byte, 64<<10)
+	n, err := out.Read(greeting) // it is written at once
+	if s.greeting = string(greeting[:n]); err != nil {
+		t.Fatalf("%v; %s", err, s.log)
 	}
-	if s.url == "" {
-		t.Fatalf("no address in %q; %s", s.greeting, s.log)
-	}
+	s.url = s.said(t, `is serving on (\S+)`)
+	s.data = data
 	return s
 }
 

@@ -119,11 +119,12 @@ func TestREADME(t *testing.T) {
 	}
 	s := start(t)
 	script, built := readmeScript(t, string(text), s.url)
+	script = "env FOVEA_DATA=" + s.data + "\n" + script
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "readme.txtar"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{Dir: folder, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"picture": drawPicture}})
+	testscript.Run(t, testscript.Params{Dir: folder, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"picture": drawPicture, "capture": capture}})
 	for _, command := range built {
 		if os.Getenv("FOVEA_SLOW") == "" {
 			t.Logf("not run without FOVEA_SLOW=1: %s", command)
@@ -162,8 +163,14 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 			}
 			commands++
 			command = strings.ReplaceAll(command, "http://localhost:8080", address)
+			command = regexp.MustCompile(`"[^"]*"`).ReplaceAllStringFunc(command, func(quoted string) string {
+				return strings.ReplaceAll(strings.Trim(quoted, `"`), " ", "' '") // a script expands nothing in quotes
+			})
 			switch {
-			case strings.HasPrefix(command, "URL="):
+			case strings.Contains(command, "=$("):
+				name, inner, _ := strings.Cut(strings.TrimSuffix(command, ")"), "=$(")
+				b.WriteString("capture " + name + " " + strings.Replace(inner, "go run ./cmd/proxy", "proxy", 1) + "\n")
+			case regexp.MustCompile(`^[A-Z]+=[^$]|^IMAGES=`).MatchString(command):
 				b.WriteString("env " + command + "\n")
 			case strings.Contains(command, "go build"):
 				built = append(built, command)

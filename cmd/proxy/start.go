@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fovea-images/fovea/cmd/proxy/demo"
 	"github.com/fovea-images/fovea/engine/codec"
@@ -34,6 +35,27 @@ func (a *app) add(ctx context.Context, account, id, filename string, body []byte
 	return a.library.Add(ctx, img, body, replace)
 }
 
+// apiAddress is where the management API of the account is.
+func (a *app) apiAddress(address string, account store.Account) string {
+	if own := a.settings.API.Listen; own != "" {
+		address = "http://" + hostOf(own)
+	}
+	return address + "/client/v4/accounts/" + account.ID + "/images/v1"
+}
+
+// firstToken makes a token if there never was one, so that a newcomer can begin.
+func (a *app) firstToken(ctx context.Context, account store.Account) (store.Secret, error) {
+	if a.api == nil {
+		return "", nil
+	}
+	grants, err := a.library.Names.Grants(ctx)
+	if err != nil || len(grants) > 0 {
+		return "", err
+	}
+	grant, token := store.NewGrant(account.Hash, store.Write, "made at the first start", time.Now())
+	return token, a.library.Names.AddGrant(ctx, grant)
+}
+
 // greeting says in a few lines what is served and which URLs to try.
 func (a *app) greeting(ctx context.Context, address string, account store.Account) (string, error) {
 	count, err := a.library.Names.CountImages(ctx, account.Hash)
@@ -61,6 +83,16 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 	}
 	line("codecs", "%s", strings.Join(codecs, "; "))
 	line("cache", "%v in memory", a.settings.Cache.Memory)
+	if a.api != nil {
+		line("api", "%s", a.apiAddress(address, account))
+	}
+	first, err := a.firstToken(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	if first != "" {
+		line("token", "%s opens the api; it is shown this once", string(first))
+	}
 	if len(images) == 0 {
 		b.WriteString("\nAdd pictures: proxy import DIR\n")
 		return b.String(), nil

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+type storeCmd struct {
+	Check storeCheckCmd `cmd:"" help:"Verify that every image has its bytes and all bytes have an image."`
+}
+
+type storeCheckCmd struct {
+	Deep  bool          `help:"Read all bytes and compare their hashes, too."`
+	Grace time.Duration `help:"Bytes without an image are no fault for so long: they may belong to an upload under way." default:"1h"`
+	Sweep bool          `help:"Remove expired drafts, and the bytes without an image that are older than the grace."`
+}
+
+// Run checks the store, and fails if something is wrong with it.
+func (c *storeCheckCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
+	a, _, err := storeApp(ctx, cli, w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	if c.Sweep {
+		n, err := a.library.Sweep(ctx, time.Now(), c.Grace)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w.stdout, "%d bytes without an image removed\n", n); err != nil {
+			return err
+		}
+	}
+	found, err := a.library.Check(ctx, time.Now(), c.Grace, c.Deep)
+	if err != nil {
+		return err
+	}
+	for _, text := range found.Missing {
+		fmt.Fprintln(w.stderr, "missing:", text)
+	}
+	for _, ref := range found.Unnamed {
+		fmt.Fprintln(w.stderr, "without an image:", ref)
+	}
+	if _, err := fmt.Fprintf(w.stdout, "%d images, %d without their bytes, %d bytes without an image\n", found.Images, len(found.Missing), len(found.Unnamed)); err != nil {
+		return err
+	}
+	if len(found.Missing)+len(found.Unnamed) > 0 {
+		return errTold
+	}
+	return nil
+}

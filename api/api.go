@@ -64,9 +64,9 @@ type API struct {
 func New(o Options) (*API, error) {
 	switch {
 	case o.Library == nil || o.Catalog == nil:
-		return nil, errors.New("Library and Catalog: expected both")
+		return nil, errors.New("expected a Library and a Catalog")
 	case o.Inspect == nil || o.Fetch == nil:
-		return nil, errors.New("Inspect and Fetch: expected both")
+		return nil, errors.New("expected Inspect and Fetch")
 	case o.MaxBytes < 0 || o.Variants < 0 || o.Uploads < 0 || o.Patience < 0:
 		return nil, errors.New("max_bytes, variants, uploads and upload_timeout: expected numbers above 0")
 	}

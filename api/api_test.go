@@ -33,7 +33,7 @@ import (
 
 // fixture is the API over a real store, behind a real socket.
 type fixture struct {
-	t       *testing.T
+	t       testing.TB
 	library *store.Library
 	catalog *store.Catalog
 	account store.Account
@@ -44,7 +44,7 @@ type fixture struct {
 	reports chan api.Report
 }
 
-func newFixture(t *testing.T, change func(*api.Options)) *fixture {
+func newFixture(t testing.TB, change func(*api.Options)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, folder: t.TempDir(), reports: make(chan api.Report, 1000)}
 	f.nanos.Store(time.Date(2026, 11, 23, 8, 0, 0, 949_000_000, time.UTC).UnixNano())
@@ -139,7 +139,7 @@ func (a *answer) code() int {
 }
 
 // into reads the result.
-func (a *answer) into(t *testing.T, to any) {
+func (a *answer) into(t testing.TB, to any) {
 	t.Helper()
 	if err := json.Unmarshal(a.Result, to); err != nil || !a.Success {
 		t.Fatalf("%d %s: %v", a.status, a.body, err)

@@ -111,8 +111,8 @@ func broken(err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	if patient(err) != err {
-		return patient(err)
+	if slow := patient(err); errors.As(slow, &own) {
+		return own
 	}
 	return &refusal{status: 400, code: 5400, text: "Expected a whole multipart/form-data body; it is cut off or malformed", cause: err}
 }

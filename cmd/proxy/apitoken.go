@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -82,10 +84,18 @@ func (c *apitokenListCmd) Run(ctx context.Context, cli *cli, w world) (err error
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tACCOUNT\tSCOPE\tCREATED\tSTATE\tNOTE")
+	lines := []string{"ID\tACCOUNT\tSCOPE\tCREATED\tSTATE\tNOTE"}
 	for _, g := range grants {
-		fmt.Fprintf(table, "%s\t%s\t%v\t%s\t%s\t%s\n", g.ID, g.Account, g.Scope, day(g.Created), state(&g), g.Note)
+		lines = append(lines, fmt.Sprintf("%s\t%s\t%v\t%s\t%s\t%s", g.ID, g.Account, g.Scope, day(g.Created), state(&g), g.Note))
+	}
+	return printTable(w.stdout, lines)
+}
+
+// printTable prints lines whose cells are separated by tabs.
+func printTable(to io.Writer, lines []string) error {
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	if _, err := fmt.Fprintln(table, strings.Join(lines, "\n")); err != nil {
+		return err
 	}
 	return table.Flush()
 }
@@ -154,16 +164,15 @@ func (c *accountListCmd) Run(ctx context.Context, cli *cli, w world) (err error)
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tHASH\tIMAGES\tFLEXIBLE VARIANTS")
+	lines := []string{"ID\tHASH\tIMAGES\tFLEXIBLE VARIANTS"}
 	for _, account := range accounts {
 		n, err := a.library.Names.CountImages(ctx, account.Hash)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%t\n", account.ID, account.Hash, n, account.Flexible)
+		lines = append(lines, fmt.Sprintf("%s\t%s\t%d\t%t", account.ID, account.Hash, n, account.Flexible))
 	}
-	return table.Flush()
+	return printTable(w.stdout, lines)
 }
 
 type accountAddCmd struct {

@@ -346,7 +346,8 @@ func (c *importCmd) adoptVariant(ctx context.Context, a *app, account store.Acco
 		if have.Name != v.Name || reflect.DeepEqual(have, v) {
 			continue
 		}
-		if !c.Replace && !(v.Name == store.PublicVariant && reflect.DeepEqual(have, store.Public())) {
+		untouched := v.Name == store.PublicVariant && reflect.DeepEqual(have, store.Public())
+		if !c.Replace && !untouched {
 			t.note("variant %s", v.Name)
 			return nil
 		}

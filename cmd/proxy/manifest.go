@@ -173,12 +173,12 @@ func copyBlob(ctx context.Context, from store.Blobs, img *store.Image, to string
 }
 
 // manifest reads the export in folder: its account, and its images as items.
-func (c *importCmd) manifest(folder string, a *app) (*exportedAccount, []item, error) {
+func (c *importCmd) manifest(folder string, a *app) (_ *exportedAccount, _ []item, err error) {
 	file, err := os.Open(filepath.Join(folder, manifestName))
 	if err != nil {
 		return nil, nil, err
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	lines := json.NewDecoder(bufio.NewReader(file))
 	lines.DisallowUnknownFields()
 	var head exportedAccount

@@ -3,7 +3,6 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
@@ -33,7 +32,7 @@ func (db *DB) RemoveKey(ctx context.Context, account, name string, fresh store.K
 		}
 		var left int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM keys WHERE account = ?", account).Scan(&left); err != nil {
-			return fmt.Errorf("database: %w", err)
+			return failed(err)
 		}
 		if left > 0 {
 			return nil
@@ -80,7 +79,7 @@ func (db *DB) Grant(ctx context.Context, token store.TokenHash) (store.Grant, er
 func (db *DB) RevokeGrant(ctx context.Context, id string, at time.Time) (g store.Grant, err error) {
 	err = db.change(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE grants SET revoked = ? WHERE revoked = 0 AND (id = ? OR parent = ?)", millis(at), id, id); err != nil {
-			return fmt.Errorf("database: %w", err)
+			return failed(err)
 		}
 		g, err = scanGrant(tx.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM grants WHERE id = ?", id))
 		return missing(err, noGrant)

@@ -3,7 +3,6 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/fovea-images/fovea/params"
@@ -54,7 +53,7 @@ func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool) (store.
 	err := db.change(ctx, func(tx *sql.Tx) error {
 		var known bool
 		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM accounts WHERE hash = ?)", i.Account).Scan(&known); err != nil {
-			return fmt.Errorf("database: %w", err)
+			return failed(err)
 		}
 		if !known {
 			return noAccount()
@@ -64,7 +63,7 @@ func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool) (store.
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM images WHERE account = ? AND id = ? AND draft = 1 AND expires <= ?",
 			i.Account, i.ID, i.Uploaded.UnixMilli()); err != nil {
-			return fmt.Errorf("database: %w", err)
+			return failed(err)
 		}
 		_, err := tx.ExecContext(ctx, verb+" INTO images ("+columns(imageColumns)+") VALUES ("+marks(len(imageColumns))+")",
 			i.Account, i.ID, i.Filename, i.Creator, string(i.Meta), i.Uploaded.UnixMilli(), i.RequireSigned, i.Draft, string(i.Blob),
@@ -76,7 +75,7 @@ func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool) (store.
 
 func nextVersion(ctx context.Context, tx *sql.Tx, into *int64) error {
 	if err := tx.QueryRowContext(ctx, "UPDATE versions SET last = last + 1 RETURNING last").Scan(into); err != nil {
-		return fmt.Errorf("database: %w", err)
+		return failed(err)
 	}
 	return nil
 }
@@ -120,7 +119,7 @@ func (db *DB) RemoveDrafts(ctx context.Context, then time.Time) (int64, error) {
 func (db *DB) removeOld(ctx context.Context, statement string, then time.Time) (int64, error) {
 	result, err := db.write.ExecContext(ctx, statement, then.UnixMilli())
 	if err != nil {
-		return 0, fmt.Errorf("database: %w", err)
+		return 0, failed(err)
 	}
 	return result.RowsAffected()
 }

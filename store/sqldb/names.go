@@ -27,7 +27,7 @@ func missing(err error, what func() error) error {
 		return what()
 	}
 	if err != nil {
-		return fmt.Errorf("database: %w", err)
+		return failed(err)
 	}
 	return nil
 }
@@ -38,7 +38,7 @@ func changed(result sql.Result, err error, what func() error) error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("database: %w", err)
+		return failed(err)
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, what())
@@ -93,13 +93,13 @@ func (db *DB) Accounts(ctx context.Context) ([]store.Account, error) {
 func all[T any](ctx context.Context, from *sql.DB, scan func(row) (T, error), query string, args ...any) (list []T, err error) {
 	rows, err := from.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, failed(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		item, err := scan(rows)
 		if err != nil {
-			return nil, fmt.Errorf("database: %w", err)
+			return nil, failed(err)
 		}
 		list = append(list, item)
 	}

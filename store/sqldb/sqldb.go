@@ -20,6 +20,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
 )
 
@@ -76,8 +77,7 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 	defer cancel()
 	for {
 		err := do(ctx)
-		var e *sqlite.Error
-		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+		if !busy(err) {
 			return err
 		}
 		select {
@@ -86,6 +86,21 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// busy reports whether another connection holds what err's statement wanted.
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+// failed wraps what the database says; the caller of one that stays busy may try
+// again.
+func failed(err error) error {
+	if busy(err) {
+		return fault.Wrap(fault.Overloaded, err, "The database is busy; try again shortly")
+	}
+	return fmt.Errorf("database: %w", err)
 }
 
 // Close implements store.Names.
@@ -125,13 +140,13 @@ func (db *DB) migrate(ctx context.Context) error {
 func (db *DB) change(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("database: %w", err)
+		return failed(err)
 	}
 	if err := do(tx); err != nil {
 		return errors.Join(err, ignoreDone(tx.Rollback()))
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("database: %w", err)
+		return failed(err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // calls is every call of the API, with a body that it takes.
@@ -113,7 +114,7 @@ func TestBatchTokens(t *testing.T) {
 	if batch.ExpiresAt != "2026-11-23T09:00:00.949Z" {
 		t.Errorf("it expires at %s", batch.ExpiresAt)
 	}
-	f.token = store.Secret(batch.Token)
+	f.token = token.Secret(batch.Token)
 	contentType, body := form(part{"id", "", "b"}, part{"file", "f.png", picture(2)})
 	if got := f.send("POST", "/batch/images/v1", contentType, body); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)

@@ -29,6 +29,7 @@ import (
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/store/fsblob"
 	"github.com/fovea-images/fovea/store/sqldb"
+	"github.com/fovea-images/fovea/token"
 )
 
 // fixture is the API over a real store, behind a real socket.
@@ -37,7 +38,7 @@ type fixture struct {
 	library *store.Library
 	catalog *store.Catalog
 	account store.Account
-	token   store.Secret
+	token   token.Secret
 	folder  string // of waiting uploads
 	base    string
 	nanos   atomic.Int64
@@ -99,7 +100,7 @@ func newFixture(t testing.TB, change func(*api.Options)) *fixture {
 func (f *fixture) now() time.Time { return time.Unix(0, f.nanos.Load()) }
 
 // open adds an account with a token.
-func (f *fixture) open(scope store.Scope) (store.Account, store.Secret) {
+func (f *fixture) open(scope store.Scope) (store.Account, token.Secret) {
 	f.t.Helper()
 	account, err := f.library.EnsureAccount(f.t.Context(), "", true)
 	if err != nil {
@@ -108,7 +109,7 @@ func (f *fixture) open(scope store.Scope) (store.Account, store.Secret) {
 	return account, f.grant(account, scope)
 }
 
-func (f *fixture) grant(account store.Account, scope store.Scope) store.Secret {
+func (f *fixture) grant(account store.Account, scope store.Scope) token.Secret {
 	f.t.Helper()
 	grant, token := store.NewGrant(account.Hash, scope, "", f.now())
 	if err := f.library.Names.AddGrant(f.t.Context(), grant); err != nil {

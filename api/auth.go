@@ -6,6 +6,7 @@ import (
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // authenticate finds the grant of the request's API token. Cloudflare's older
@@ -17,11 +18,11 @@ func (a *API) authenticate(ctx context.Context, r *request) (store.Grant, error)
 		}
 		return store.Grant{}, errNoToken
 	}
-	scheme, token, ok := strings.Cut(r.authorization, " ")
-	if token = strings.Trim(token, " "); !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
+	scheme, secret, ok := strings.Cut(r.authorization, " ")
+	if secret = strings.Trim(secret, " "); !ok || !strings.EqualFold(scheme, "Bearer") || secret == "" || strings.ContainsAny(secret, " ,") {
 		return store.Grant{}, errBadHeader
 	}
-	hash := store.HashToken(store.Secret(token))
+	hash := store.HashToken(token.Secret(secret))
 	grant, err := a.Library.Names.Grant(ctx, hash)
 	if fault.Is(err, fault.NotFound) {
 		return store.Grant{}, errWrongToken

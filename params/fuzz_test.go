@@ -148,7 +148,7 @@ func checkGeometry(t *testing.T, o Options, g Geometry) {
 	if out != g.Output || out.W > MaxOutputSide || out.H > MaxOutputSide {
 		t.Fatalf("%s: output %v is not what it is made of, %v (%+v)", o, g.Output, out, g)
 	}
-	w, h := o.box()
+	w, h := o.Box()
 	if w > 0 && h > 0 && o.Border == (Border{}) {
 		switch o.Fit {
 		case Cover, Pad, Squeeze:

@@ -105,8 +105,8 @@ func (o *Options) times(pixels int) int {
 	return int(min(math.Floor(float64(pixels)*o.scale()+0.5), maxLength))
 }
 
-// box is the target size after dpr; 0 for a side that is not given.
-func (o *Options) box() (w, h int) {
+// Box is the target size in pixels, after dpr; 0 for a side that is not given.
+func (o *Options) Box() (w, h int) {
 	side := func(n int) int {
 		if n == 0 {
 			return 0
@@ -158,7 +158,7 @@ func (o *Options) length(l Length, side int) int {
 
 // place scales, crops and pads g.Oriented into the box.
 func (o *Options) place(g *Geometry, seen Seen) []Warning {
-	w, h := o.box()
+	w, h := o.Box()
 	W, H := g.Oriented.W, g.Oriented.H
 	g.whole(W, H)
 	var warnings []Warning

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/token"
 )
 
 // Catalog remembers what Names said, so that a request that hits the cache asks
@@ -50,7 +51,7 @@ type accountView struct {
 	Account
 	variants map[string]*Variant
 	names    []string // of variants, in order
-	keys     []Key
+	keys     []token.Key
 }
 
 type catalogShard struct {
@@ -111,7 +112,7 @@ func (c *Catalog) AccountByID(ctx context.Context, id string) (*Account, error) 
 }
 
 // Keys returns the account's signing keys, or a *fault.Error of kind WrongAccount.
-func (c *Catalog) Keys(ctx context.Context, hash string) ([]Key, error) {
+func (c *Catalog) Keys(ctx context.Context, hash string) ([]token.Key, error) {
 	view, err := c.account(ctx, hash)
 	if err != nil {
 		return nil, err

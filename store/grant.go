@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"time"
+
+	"github.com/fovea-images/fovea/token"
 )
 
 // Scope is what the holder of an API token may do.
@@ -44,8 +46,8 @@ func ParseScope(text string) (Scope, error) {
 type TokenHash string
 
 // HashToken returns the hash that a token is kept under.
-func HashToken(token Secret) TokenHash {
-	sum := sha256.Sum256([]byte(token))
+func HashToken(secret token.Secret) TokenHash {
+	sum := sha256.Sum256([]byte(secret))
 	return TokenHash(hex.EncodeToString(sum[:]))
 }
 
@@ -63,19 +65,19 @@ type Grant struct {
 }
 
 // NewGrant returns a grant with the token that opens it, which is to be shown once.
-func NewGrant(account string, scope Scope, note string, now time.Time) (Grant, Secret) {
+func NewGrant(account string, scope Scope, note string, now time.Time) (Grant, token.Secret) {
 	var random [40]byte
 	rand.Read(random[:])
-	token := Secret("fovea_" + base64.RawURLEncoding.EncodeToString(random[8:]))
+	secret := token.Secret("fovea_" + base64.RawURLEncoding.EncodeToString(random[8:]))
 	return Grant{
-		ID: hex.EncodeToString(random[:8]), Hash: HashToken(token), Account: account, Scope: scope, Note: note,
+		ID: hex.EncodeToString(random[:8]), Hash: HashToken(secret), Account: account, Scope: scope, Note: note,
 		Created: now.UTC().Truncate(time.Millisecond),
-	}, token
+	}, secret
 }
 
 // Opens reports whether g is in force and was given for this token. Its time does
 // not depend on where the token differs.
-func (g *Grant) Opens(token TokenHash, now time.Time) bool {
-	same := subtle.ConstantTimeCompare([]byte(g.Hash), []byte(token)) == 1
+func (g *Grant) Opens(hash TokenHash, now time.Time) bool {
+	same := subtle.ConstantTimeCompare([]byte(g.Hash), []byte(hash)) == 1
 	return same && g.Revoked.IsZero() && (g.Expires.IsZero() || now.Before(g.Expires))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/token"
 )
 
 // Library adds and removes images. The order of its steps is what a crash cannot
@@ -214,7 +215,7 @@ func (l *Library) RotateKey(ctx context.Context, account, name string) error {
 
 // AdoptKey takes a key that was made elsewhere. A name that is there gets the
 // value; one key more than ten is ErrFull.
-func (l *Library) AdoptKey(ctx context.Context, account string, k Key) error {
+func (l *Library) AdoptKey(ctx context.Context, account string, k token.Key) error {
 	if !params.ValidKeyName(k.Name) {
 		return fault.New(fault.BadPath, "Expected a key name of 1 to 64 letters, digits, '-' and '_', received %q", k.Name)
 	}
@@ -227,7 +228,7 @@ func (l *Library) AdoptKey(ctx context.Context, account string, k Key) error {
 	if err != nil {
 		return err
 	}
-	if len(keys) >= mostKeys && !slices.ContainsFunc(keys, func(other Key) bool { return other.Name == k.Name }) {
+	if len(keys) >= mostKeys && !slices.ContainsFunc(keys, func(other token.Key) bool { return other.Name == k.Name }) {
 		return ErrFull
 	}
 	if err := l.Names.SetKey(ctx, account, k); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 func TestDrafts(t *testing.T) {
@@ -39,7 +40,7 @@ func TestDrafts(t *testing.T) {
 func TestKeysAreSeenAtOnce(t *testing.T) {
 	f := newFixture(t)
 	hash := f.account.Hash
-	value := func(name string) store.Secret {
+	value := func(name string) token.Secret {
 		keys, err := f.catalog.Keys(t.Context(), hash)
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/token"
 )
 
 // Account owns images and variants.
@@ -105,30 +106,15 @@ type Change struct {
 	RequireSigned *bool
 }
 
-// Key signs delivery URLs of an account.
-type Key struct {
-	Name  string
-	Value Secret
-}
-
 // DefaultKey is the name of the key that an account begins with.
 const DefaultKey = "default"
 
 // NewKey returns a key with a random value (R-keys).
-func NewKey(name string) Key {
+func NewKey(name string) token.Key {
 	var random [32]byte
 	rand.Read(random[:])
-	return Key{Name: name, Value: Secret(base64.RawURLEncoding.EncodeToString(random[:]))}
+	return token.Key{Name: name, Value: token.Secret(base64.RawURLEncoding.EncodeToString(random[:]))}
 }
-
-// Secret is text that neither prints nor logs itself.
-type Secret string
-
-// String hides the secret.
-func (Secret) String() string { return "[secret]" }
-
-// GoString hides the secret.
-func (Secret) GoString() string { return "[secret]" }
 
 // Names keeps records of accounts, images, variants, keys and grants. It is safe
 // for concurrent use, by other processes too. Every method is one transaction: it
@@ -137,7 +123,7 @@ func (Secret) GoString() string { return "[secret]" }
 // the call. Records that are returned are the caller's.
 type Names interface {
 	// AddAccount adds an account with its public variant and its first key.
-	AddAccount(ctx context.Context, a Account, first Key) error
+	AddAccount(ctx context.Context, a Account, first token.Key) error
 	SetAccount(ctx context.Context, a Account) error
 	Account(ctx context.Context, hash string) (Account, error)
 	Accounts(ctx context.Context) ([]Account, error)
@@ -173,14 +159,14 @@ type Names interface {
 	Variants(ctx context.Context, account string) ([]Variant, error)
 
 	// SetKey adds a key or gives it a new value.
-	SetKey(ctx context.Context, account string, k Key) error
+	SetKey(ctx context.Context, account string, k token.Key) error
 	// RemoveKey removes a key; if it was the last one, fresh takes its place.
-	RemoveKey(ctx context.Context, account, name string, fresh Key) error
-	Keys(ctx context.Context, account string) ([]Key, error)
+	RemoveKey(ctx context.Context, account, name string, fresh token.Key) error
+	Keys(ctx context.Context, account string) ([]token.Key, error)
 
 	AddGrant(ctx context.Context, g Grant) error
 	// Grant returns the grant of a token, revoked or expired ones too.
-	Grant(ctx context.Context, token TokenHash) (Grant, error)
+	Grant(ctx context.Context, hash TokenHash) (Grant, error)
 	// RevokeGrant revokes the grant with this id and those that were given by its
 	// token, and returns it.
 	RevokeGrant(ctx context.Context, id string, at time.Time) (Grant, error)

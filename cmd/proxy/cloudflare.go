@@ -13,12 +13,13 @@ import (
 
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // cloudflare reads an account through the Images API.
 type cloudflare struct {
 	base   string // ends in /images
-	token  store.Secret
+	token  token.Secret
 	client *http.Client
 	most   int64 // bytes of an original
 	wait   func(ctx context.Context, d time.Duration) error
@@ -30,7 +31,7 @@ func newCloudflare(base, account string, environ []string, most int64) (*cloudfl
 	c := &cloudflare{most: most, client: &http.Client{Timeout: 2 * time.Minute}, wait: wait}
 	for _, line := range environ {
 		if name, value, _ := strings.Cut(line, "="); name == cloudflareToken {
-			c.token = store.Secret(value)
+			c.token = token.Secret(value)
 		}
 	}
 	if c.token == "" {

@@ -23,6 +23,7 @@ import (
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 type importCmd struct {
@@ -313,7 +314,7 @@ func (c *importCmd) adopt(ctx context.Context, a *app, account store.Account, fr
 		}
 	}
 	for name, value := range from.Keys {
-		if err := a.library.AdoptKey(ctx, account.Hash, store.Key{Name: name, Value: store.Secret(value)}); err != nil {
+		if err := a.library.AdoptKey(ctx, account.Hash, token.Key{Name: name, Value: token.Secret(value)}); err != nil {
 			return fmt.Errorf("key %s: %w", name, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fovea-images/fovea/engine/codec"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // addDemo puts the demo pictures into a store that has no image at all.
@@ -44,7 +45,7 @@ func (a *app) apiAddress(address string, account store.Account) string {
 }
 
 // firstToken makes a token if there never was one, so that a newcomer can begin.
-func (a *app) firstToken(ctx context.Context, account store.Account) (store.Secret, error) {
+func (a *app) firstToken(ctx context.Context, account store.Account) (token.Secret, error) {
 	if a.api == nil {
 		return "", nil
 	}

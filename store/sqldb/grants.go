@@ -7,24 +7,25 @@ import (
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 func noKey() error   { return fault.New(fault.NotFound, "There is no key with this name") }
 func noGrant() error { return fault.New(fault.NotFound, "There is no API token with this id") }
 
-func putKey(ctx context.Context, to executor, account string, k store.Key) error {
+func putKey(ctx context.Context, to executor, account string, k token.Key) error {
 	result, err := to.ExecContext(ctx, "REPLACE INTO keys (account, name, value) SELECT hash, ?, ? FROM accounts WHERE hash = ?",
 		k.Name, string(k.Value), account)
 	return changed(result, err, noAccount)
 }
 
 // SetKey implements store.Names.
-func (db *DB) SetKey(ctx context.Context, account string, k store.Key) error {
+func (db *DB) SetKey(ctx context.Context, account string, k token.Key) error {
 	return putKey(ctx, db.write, account, k)
 }
 
 // RemoveKey implements store.Names.
-func (db *DB) RemoveKey(ctx context.Context, account, name string, fresh store.Key) error {
+func (db *DB) RemoveKey(ctx context.Context, account, name string, fresh token.Key) error {
 	return db.change(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, "DELETE FROM keys WHERE account = ? AND name = ?", account, name)
 		if err := changed(result, err, noKey); err != nil {
@@ -42,8 +43,8 @@ func (db *DB) RemoveKey(ctx context.Context, account, name string, fresh store.K
 }
 
 // Keys implements store.Names.
-func (db *DB) Keys(ctx context.Context, account string) ([]store.Key, error) {
-	scan := func(r row) (k store.Key, err error) {
+func (db *DB) Keys(ctx context.Context, account string) ([]token.Key, error) {
+	scan := func(r row) (k token.Key, err error) {
 		return k, r.Scan(&k.Name, (*string)(&k.Value))
 	}
 	return all(ctx, db.read, scan, "SELECT name, value FROM keys WHERE account = ? ORDER BY name", account)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // row is what both a single row and a row of many are.
@@ -58,7 +59,7 @@ func scanAccount(r row) (a store.Account, err error) {
 }
 
 // AddAccount implements store.Names.
-func (db *DB) AddAccount(ctx context.Context, a store.Account, first store.Key) error {
+func (db *DB) AddAccount(ctx context.Context, a store.Account, first token.Key) error {
 	return db.change(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO accounts ("+accountColumns+") VALUES (?, ?, ?, ?)",
 			a.Hash, a.ID, a.Flexible, seconds(a.BrowserTTL)); err != nil {

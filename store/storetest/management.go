@@ -12,6 +12,7 @@ import (
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 func drafts(t *testing.T, begin opener, image store.Image) {
@@ -217,12 +218,12 @@ func changes(t *testing.T, names store.Names, image store.Image) {
 }
 
 func keys(t *testing.T, names store.Names, account string) {
-	values := func() map[string]store.Secret {
+	values := func() map[string]token.Secret {
 		all, err := names.Keys(t.Context(), account)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := map[string]store.Secret{}
+		got := map[string]token.Secret{}
 		for _, k := range all {
 			got[k.Name] = k.Value
 		}
@@ -230,14 +231,14 @@ func keys(t *testing.T, names store.Names, account string) {
 	}
 	for _, step := range []struct {
 		do   func() error
-		want map[string]store.Secret
+		want map[string]token.Secret
 	}{
-		{func() error { return names.SetKey(t.Context(), account, store.Key{Name: "b", Value: "1"}) }, map[string]store.Secret{"default": "first", "b": "1"}},
-		{func() error { return names.SetKey(t.Context(), account, store.Key{Name: "b", Value: "2"}) }, map[string]store.Secret{"default": "first", "b": "2"}},
-		{func() error { return names.RemoveKey(t.Context(), account, "default", firstKey) }, map[string]store.Secret{"b": "2"}},
+		{func() error { return names.SetKey(t.Context(), account, token.Key{Name: "b", Value: "1"}) }, map[string]token.Secret{"default": "first", "b": "1"}},
+		{func() error { return names.SetKey(t.Context(), account, token.Key{Name: "b", Value: "2"}) }, map[string]token.Secret{"default": "first", "b": "2"}},
+		{func() error { return names.RemoveKey(t.Context(), account, "default", firstKey) }, map[string]token.Secret{"b": "2"}},
 		{func() error {
-			return names.RemoveKey(t.Context(), account, "b", store.Key{Name: "default", Value: "fresh"})
-		}, map[string]store.Secret{"default": "fresh"}},
+			return names.RemoveKey(t.Context(), account, "b", token.Key{Name: "default", Value: "fresh"})
+		}, map[string]token.Secret{"default": "fresh"}},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)

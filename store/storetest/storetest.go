@@ -18,9 +18,10 @@ import (
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
-var firstKey = store.Key{Name: store.DefaultKey, Value: "first"}
+var firstKey = token.Key{Name: store.DefaultKey, Value: "first"}
 
 // Names runs the suite; open returns an empty keeper.
 func Names(t *testing.T, open func(t *testing.T) store.Names) {
@@ -97,7 +98,7 @@ func accounts(t *testing.T, begin opener, account store.Account) {
 		if diff := cmp.Diff([]store.Variant{store.Public()}, variants); diff != "" || err != nil {
 			t.Errorf("%v (-want +got)\n%s", err, diff)
 		}
-		if keys, err := names.Keys(t.Context(), account.Hash); err != nil || !cmp.Equal(keys, []store.Key{firstKey}) {
+		if keys, err := names.Keys(t.Context(), account.Hash); err != nil || !cmp.Equal(keys, []token.Key{firstKey}) {
 			t.Errorf("%v, %v", keys, err)
 		}
 		if err := names.AddAccount(t.Context(), account, firstKey); !errors.Is(err, store.ErrExists) {

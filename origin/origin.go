@@ -17,6 +17,8 @@ type Source struct {
 	Modified  time.Time // zero: unknown
 	// Fresh is how long the origin lets caches keep it; 0: it does not say, or not at all.
 	Fresh time.Duration
+	// Private: it was meant for who asked alone; nobody may keep what is made of it.
+	Private bool
 	// MustRevalidate: it must not be served any longer than that.
 	MustRevalidate bool
 }

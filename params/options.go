@@ -120,6 +120,10 @@ func lookup(name string, aliases bool) *option {
 // left out with a warning or, if it is wrong beyond that or strict, refused:
 // a *fault.Error of kind BadOptions (R-invalid).
 func ParseOptions(list string, strict bool) (Options, []Warning, error) {
+	return parseOptions(list, strict, nil)
+}
+
+func parseOptions(list string, strict bool, ladder *Ladder) (Options, []Warning, error) {
 	var d draft
 	var warnings []Warning
 	known := false
@@ -142,6 +146,13 @@ func ParseOptions(list string, strict bool) (Options, []Warning, error) {
 			continue
 		}
 		known = true
+		if !ladder.allows(row.name) {
+			if strict || ladder.Refuse {
+				return Options{}, nil, fault.New(fault.BadOptions, "The option %s may not be used here. Use %s", row.name, strings.Join(ladder.Options, ", "))
+			}
+			warnings = append(warnings, Warning{Option: row.name, Text: row.name + " was ignored: it may not be used here"})
+			continue
+		}
 		warning, err := row.take(&d, raw, strict)
 		if err != nil {
 			return Options{}, nil, err
@@ -152,6 +163,9 @@ func ParseOptions(list string, strict bool) (Options, []Warning, error) {
 	}
 	if !known {
 		return Options{}, nil, fault.New(fault.BadOptions, "Expected at least one known option, such as width=400")
+	}
+	if ladder != nil {
+		return ladder.apply(d.finish(), warnings)
 	}
 	return d.finish(), warnings, nil
 }

@@ -20,6 +20,7 @@ type Site struct {
 	DeliveryHosts []string // hosts that also answer the short delivery form; lower case, no port
 	Origins       Origins  // allowed sources besides the zone's own
 	Strict        bool     // refuse what would be ignored with a warning
+	Ladder        *Ladder  // limits options in URLs; nil = not
 }
 
 // Parse reads target, the raw request target as on the wire (origin form or
@@ -27,17 +28,9 @@ type Site struct {
 // no error is a path that is not ours. Kind is right even beside an error.
 // Errors are *fault.Error of kind BadOptions, BadSource, BadPath, Loop or NotAllowed.
 func (s *Site) Parse(host, target string) (Target, []Warning, error) {
-	if len(target) > 0 && target[0] != '/' {
-		// Absolute form: the target's own host counts (RFC 9112 section 3.2.2).
-		_, rest, ok := strings.Cut(target, "://")
-		if !ok {
-			return Target{}, nil, nil
-		}
-		end := strings.IndexAny(rest, "/?")
-		if end < 0 || rest[end] == '?' {
-			return Target{}, nil, nil
-		}
-		host, target = rest[:end], rest[end:]
+	host, target, ok := originForm(host, target)
+	if !ok {
+		return Target{}, nil, nil
 	}
 	path, query, hasQuery := strings.Cut(target, "?")
 	switch {
@@ -49,6 +42,51 @@ func (s *Site) Parse(host, target string) (Target, []Warning, error) {
 		return s.parseDelivery(strings.TrimPrefix(path, "/"))
 	}
 	return Target{}, nil, nil
+}
+
+// originForm splits the absolute form, whose own host counts (RFC 9112 section
+// 3.2.2); any other target stays as it is.
+func originForm(host, target string) (string, string, bool) {
+	if target == "" || target[0] == '/' {
+		return host, target, true
+	}
+	_, rest, ok := strings.Cut(target, "://")
+	end := strings.IndexAny(rest, "/?")
+	if !ok || end < 0 || rest[end] == '?' {
+		return "", "", false
+	}
+	return rest[:end], rest[end:], true
+}
+
+// SplitTarget returns the path and the query of a raw request target, as on the
+// wire, whatever its form.
+func SplitTarget(target string) (path, query string) {
+	_, target, _ = originForm("", target)
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
+// DeliveryOf returns the account and the image that an absolute URL delivers, if
+// its path is that of a hosted image, on whatever host that is.
+func (s *Site) DeliveryOf(url string) (account, image string, ok bool) {
+	host, target, ok := originForm("", url)
+	path, _, _ := strings.Cut(target, "?")
+	switch {
+	case !ok:
+		return "", "", false
+	case strings.HasPrefix(path, deliveryPrefix):
+		path = path[len(deliveryPrefix):]
+	case s.delivers(host):
+		path = strings.TrimPrefix(path, "/")
+	default:
+		return "", "", false
+	}
+	first, last := strings.IndexByte(path, '/'), strings.LastIndexByte(path, '/')
+	if first < 0 || first == last {
+		return "", "", false
+	}
+	image, err := ParseImageID(path[first+1 : last])
+	return path[:first], image, err == nil
 }
 
 func (s *Site) delivers(host string) bool {
@@ -77,7 +115,7 @@ func (s *Site) parseTransform(host, rest, query string, hasQuery bool) (Target, 
 	t := Target{Kind: Remote}
 	var warnings []Warning
 	var err error
-	if t.Options, warnings, err = ParseOptions(list, s.Strict); err != nil {
+	if t.Options, warnings, err = parseOptions(list, s.Strict, s.Ladder); err != nil {
 		return t, nil, err
 	}
 	if hasQuery {
@@ -116,7 +154,7 @@ func (s *Site) parseDelivery(rest string) (Target, []Warning, error) {
 		return t, nil, nil
 	}
 	var warnings []Warning
-	t.Options, warnings, err = ParseOptions(tail, s.Strict)
+	t.Options, warnings, err = parseOptions(tail, s.Strict, s.Ladder)
 	return t, warnings, err
 }
 

@@ -26,6 +26,7 @@ type Explanation struct {
 	Status    int              `json:"status"`
 	Code      int              `json:"code,omitempty"`
 	Failure   string           `json:"failure,omitempty"`
+	Verdict   string           `json:"verdict,omitempty"` // of the proof: ok, public, or what is wrong with it
 	Message   string           `json:"message,omitempty"` // what the visitor reads
 	Hint      string           `json:"hint,omitempty"`    // what the operator can do
 	Format    string           `json:"format,omitempty"`  // media type; "" until the source is seen
@@ -43,7 +44,7 @@ type Explanation struct {
 func (p *Proxy) Explain(ctx context.Context, r *Request, assume *engine.Info) Explanation {
 	pl := &plan{proxy: p}
 	err := pl.resolve(ctx, r, record(assume))
-	e := Explanation{URL: r.Target, Kind: pl.target.Kind.String(), Status: http.StatusOK, Key: pl.key}
+	e := Explanation{URL: r.Target, Kind: pl.target.Kind.String(), Status: http.StatusOK, Key: pl.key, Verdict: pl.verdict.String()}
 	if !strings.Contains(r.Target, "://") {
 		e.URL = "http://" + r.Host + r.Target
 	}
@@ -73,6 +74,9 @@ func (p *Proxy) Explain(ctx context.Context, r *Request, assume *engine.Info) Ex
 	for _, f := range head.Fields {
 		if f.Name == "Vary" {
 			e.Vary = strings.Split(f.Value, ", ")
+		}
+		if f.Name == "Cache-Control" && pl.private {
+			f.Value = pl.privately()
 		}
 		e.Headers = append(e.Headers, f.Name+": "+f.Value)
 	}
@@ -115,6 +119,7 @@ func (e Explanation) String() string {
 	}
 	line("answer", "%s", answer)
 	line("failure", "%s", e.Failure)
+	line("proof", "%s", e.Verdict)
 	line("hint", "%s", e.Hint)
 	if e.Kind == params.Hosted.String() {
 		line("image", "%s of account %s", e.Image, e.Account)

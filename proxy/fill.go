@@ -152,7 +152,24 @@ func (pl *plan) live(entry *cache.Entry, src origin.Source) {
 	if src.MustRevalidate {
 		entry.Stale, entry.Grace = 0, 0
 	}
+	if src.Private {
+		unkept(entry)
+		return
+	}
 	entry.Fields = append(entry.Fields, cacheControl(entry.Fresh, entry.Stale, src.MustRevalidate))
+}
+
+// unkept lets nobody keep an answer: its source was meant for one visitor.
+func unkept(entry *cache.Entry) {
+	entry.Fresh, entry.Stale, entry.Grace = 0, 0, 0
+	field := cache.Field{Name: "Cache-Control", Value: "private, no-store"}
+	for i, f := range entry.Fields {
+		if f.Name == field.Name {
+			entry.Fields[i] = field
+			return
+		}
+	}
+	entry.Fields = append(entry.Fields, field)
 }
 
 // brief lets browsers keep an answer no longer than it is fresh here.

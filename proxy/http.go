@@ -14,6 +14,7 @@ import (
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/token"
 )
 
 // contentPolicy goes with every image: what an SVG could still try, it may not
@@ -43,6 +44,7 @@ type Report struct {
 	Type     string // Content-Type of the answer
 	Bytes    int    // of the body
 	Modified bool   // false: a 304
+	Verdict  token.Verdict
 }
 
 // ServerOptions bound what a client may cost. Zero fields take the defaults named.
@@ -142,7 +144,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 		writeFailure(rc, "", 9424, fasthttp.StatusMethodNotAllowed, "Expected the method GET, HEAD or OPTIONS")
 		return
 	}
-	request := readRequest(rc)
+	request := p.readRequest(rc)
 	answer, err = p.Serve(ctx, request)
 	switch {
 	case errors.Is(err, errNotOurs):
@@ -163,7 +165,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 
 // readRequest copies what an answer can depend on out of the server's buffers,
 // which are only ours until the handler returns.
-func readRequest(rc *fasthttp.RequestCtx) *Request {
+func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) *Request {
 	h := &rc.Request.Header
 	r := &Request{
 		Method:      string(rc.Method()),
@@ -172,7 +174,16 @@ func readRequest(rc *fasthttp.RequestCtx) *Request {
 		Via:         string(h.Peek("Via")),
 		IfNoneMatch: string(h.Peek("If-None-Match")),
 	}
-	r.Client.Accept = join(h.PeekAll("Accept"))
+	if p.Tokens.Bearer {
+		r.Authorization = string(h.Peek("Authorization"))
+	}
+	if p.Tokens.Cookie != "" {
+		r.Cookie = join(h.PeekAll("Cookie"), "; ")
+	}
+	if len(p.Referers.Hosts) > 0 {
+		r.Referer = string(h.Referer())
+	}
+	r.Client.Accept = join(h.PeekAll("Accept"), ", ")
 	r.Client.UserAgent = string(h.UserAgent())
 	r.Client.ViewportWidth = string(h.Peek("Sec-CH-Viewport-Width"))
 	r.Client.SaveData = string(h.Peek("Save-Data"))
@@ -189,14 +200,14 @@ func readRequest(rc *fasthttp.RequestCtx) *Request {
 }
 
 // join makes one field value of several lines of the same name (RFC 9110 section 5.2).
-func join(lines [][]byte) string {
+func join(lines [][]byte, separator string) string {
 	if len(lines) == 1 {
 		return string(lines[0])
 	}
 	var b strings.Builder
 	for i, line := range lines {
 		if i > 0 {
-			b.WriteString(", ")
+			b.WriteString(separator)
 		}
 		b.Write(line)
 	}
@@ -233,13 +244,19 @@ func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
 			h.Set(f.Name, f.Value)
 		}
 	}
+	if answer.CacheControl != "" {
+		h.Set("Cache-Control", answer.CacheControl)
+	}
+	if len(p.Referers.Hosts) > 0 {
+		h.Set("Vary", strings.TrimPrefix(string(h.Peek("Vary"))+", Referer", ", "))
+	}
 	h.Set(doneHeader(answer.Kind), done)
 	h.Set("Server-Timing", timings)
 	h.Set("Cache-Status", "fovea; "+answer.Outcome.Status(e.TTL(p.Now())))
 	if text := warningText(answer.Warnings); text != "" {
 		h.Add("warning", text)
 	}
-	p.guard(rc)
+	p.guard(rc, answer.Private)
 	if answer.NotModified {
 		rc.SetStatusCode(fasthttp.StatusNotModified)
 		return
@@ -248,11 +265,11 @@ func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
 }
 
 // guard sets what goes with every answer, good or bad.
-func (p *Proxy) guard(rc *fasthttp.RequestCtx) {
+func (p *Proxy) guard(rc *fasthttp.RequestCtx, private bool) {
 	h := &rc.Response.Header
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", contentPolicy)
-	if p.AllowOrigin != "" {
+	if p.AllowOrigin != "" && !private { // R-cors
 		h.Set("Access-Control-Allow-Origin", p.AllowOrigin)
 	}
 }
@@ -322,13 +339,25 @@ func kindOrPath(kind params.Kind, target string) params.Kind {
 	return kind
 }
 
+// withoutQuery cuts the query off a target, and that of a source in it, which may
+// be escaped: either may hold a proof.
+func withoutQuery(target string) string {
+	target, _, _ = strings.Cut(target, "?")
+	for i := 0; i+2 < len(target); i++ {
+		if target[i] == '%' && target[i+1] == '3' && target[i+2]|0x20 == 'f' {
+			return target[:i]
+		}
+	}
+	return target
+}
+
 func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, err error) {
-	path, _, _ := strings.Cut(string(rc.Request.Header.RequestURI()), "?")
+	path := withoutQuery(string(rc.Request.Header.RequestURI()))
 	r := Report{
 		Start: start, Took: p.Now().Sub(start),
 		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: rc.RemoteIP().String(),
 		Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
-		Kind: answer.Kind, Outcome: answer.Outcome,
+		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
 		Type: string(rc.Response.Header.ContentType()), Modified: !answer.NotModified,
 	}
 	if err != nil {

@@ -64,5 +64,8 @@ func (o *overlaySources) live(entry *cache.Entry, life Life) {
 		if s.MustRevalidate {
 			entry.Stale, entry.Grace = 0, 0
 		}
+		if s.Private {
+			unkept(entry)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // plan is what will be done for one request: everything that its answer depends
@@ -28,6 +29,9 @@ type plan struct {
 	hints    []string         // request headers that shaped options
 	warnings []params.Warning // about this request's spelling; not part of the entry
 	maxAge   time.Duration    // Hosted; of a remote source its origin decides
+	private  bool             // it needed a proof
+	verdict  token.Verdict
+	expires  time.Time // of the proof; zero = never
 
 	// known: the source's header is on record, so geometry and choice are
 	// settled before any work, and the key names the very format.
@@ -54,9 +58,14 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	if err != nil {
 		return err
 	}
+	if pl.target.Kind != params.None {
+		if err := pl.proxy.welcome(r); err != nil {
+			return err
+		}
+	}
 	switch pl.target.Kind {
 	case params.Hosted:
-		err = pl.resolveHosted(ctx, assume)
+		err = pl.resolveHosted(ctx, r, assume)
 	case params.Remote:
 		err = pl.resolveRemote(r)
 	default:
@@ -77,7 +86,7 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	return nil
 }
 
-func (pl *plan) resolveHosted(ctx context.Context, assume *store.Image) error {
+func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Image) error {
 	t := &pl.target
 	account, err := pl.proxy.Catalog.Account(ctx, t.Account)
 	if err != nil {
@@ -105,11 +114,15 @@ func (pl *plan) resolveHosted(ctx context.Context, assume *store.Image) error {
 			pl.maxAge = pl.variant.BrowserTTL
 		}
 	}
-	return authorise(pl.image, pl.variant)
+	return pl.authorise(ctx, r)
 }
 
-// viaOurs is in the Via header of what we fetch ourselves.
-const viaOurs = "image-resizing"
+// viaOurs is in the Via header of every transform's fetch, Cloudflare's too;
+// viaFovea is in that of one of a Fovea.
+const (
+	viaOurs  = "image-resizing"
+	viaFovea = "fovea (image-resizing)"
+)
 
 // resolveRemote refuses a transform of a transform: our own origin fetches carry
 // `Via: … image-resizing`, so one that comes back is a loop (contract 1.2).
@@ -199,14 +212,28 @@ func (pl *plan) Tags() []string {
 	for _, o := range pl.options.Draw {
 		overlays = append(overlays, params.SourceTag(o.Source.Value))
 	}
+	for _, o := range pl.options.Draw {
+		overlays = append(overlays, pl.hostedTags(o.Source.Value)...)
+	}
 	if t.Kind == params.Remote {
-		return append(overlays, params.SourceTag(pl.sourceURL()))
+		source := pl.sourceURL()
+		return append(append(overlays, params.SourceTag(source)), pl.hostedTags(source)...)
 	}
 	tags := []string{params.ImageTag(t.Account, t.Image), params.AccountTag(t.Account)}
 	if pl.variant != nil {
 		tags = append(tags, params.VariantTag(t.Account, pl.variant.Name))
 	}
 	return append(tags, overlays...)
+}
+
+// hostedTags are those of the hosted image that a source URL delivers: what is made
+// from an image by way of its URL must go when the image does, or becomes private.
+func (pl *plan) hostedTags(source string) []string {
+	account, image, ok := pl.proxy.Site.DeliveryOf(source)
+	if !ok {
+		return nil
+	}
+	return []string{params.ImageTag(account, image), params.AccountTag(account)}
 }
 
 // sourceURL is the source as an absolute URL; a path belongs to the zone.

@@ -12,12 +12,12 @@ import (
 
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/engine"
-	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/internal/flight"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
 )
 
 // Options are what a Proxy is made from. Catalog, Cache, Engine and Stored are required.
@@ -33,6 +33,9 @@ type Options struct {
 	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
 	// long as a fill may take.
 	Sources int
+	// Tokens verifies who may see private images; nil: one without public keys.
+	Tokens   *token.Verifier
+	Referers Referers
 	// AVIF, with AVIFPatience, is what becomes of AVIFs that take long to make: ""
 	// is AVIFBackground, 0 is 400 ms.
 	AVIF         AVIF
@@ -117,6 +120,12 @@ func New(o Options) (*Proxy, error) {
 	if err := o.checkLater(); err != nil {
 		return nil, err
 	}
+	if o.Tokens == nil {
+		var err error
+		if o.Tokens, err = token.New(token.Options{Now: o.Now}); err != nil {
+			return nil, err
+		}
+	}
 	o.Life = o.Life.withDefaults()
 	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements)}
 	p.withoutAVIF.NoAVIF = true
@@ -131,6 +140,9 @@ type Request struct {
 	Target string // raw request target, as on the wire
 	Client negotiate.Client
 	Via    string
+	// Authorization and Cookie may hold a proof; they are empty unless Tokens looks there.
+	Authorization, Cookie string
+	Referer               string // empty unless Referers wants it
 	// IfNoneMatch and IfModifiedSince are the request's conditions (RFC 9110 section 13).
 	IfNoneMatch     string
 	IfModifiedSince time.Time
@@ -148,6 +160,11 @@ type Answer struct {
 	Key string
 	// Fallback is the URL to send the client to when there is no answer; "" = none.
 	Fallback string
+	// CacheControl takes the place of the entry's own; "" = it does not.
+	CacheControl string
+	// Private: the image needed a proof. Verdict is what became of it.
+	Private bool
+	Verdict token.Verdict
 	// Warnings are about this request's spelling; the entry's own are in its fields.
 	Warnings []params.Warning
 }
@@ -162,9 +179,12 @@ var errNotOurs = errors.New("not an image path")
 func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 	pl := &plan{proxy: p}
 	if err := pl.resolve(ctx, r, nil); err != nil {
-		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback()}, err
+		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(), Private: pl.private, Verdict: pl.verdict}, err
 	}
-	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings}
+	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings, Private: pl.private, Verdict: pl.verdict}
+	if pl.private {
+		answer.CacheControl = pl.privately()
+	}
 	if head := pl.unchanged(r); head != nil {
 		answer.Entry, answer.Outcome, answer.NotModified = head, cache.Revalidated, true
 		return answer, nil
@@ -182,12 +202,4 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 	answer.Entry = entry
 	answer.NotModified = notModified(r, entry.ETag, entry.Modified)
 	return answer, nil
-}
-
-// authorise refuses private images: no proof is known yet that opens them (R-private).
-func authorise(image *store.Image, variant *store.Variant) error {
-	if !image.RequireSigned || variant != nil && variant.NeverRequireSigned {
-		return nil
-	}
-	return fault.New(fault.Denied, "This image needs a valid signature")
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// letters are those of base64url (RFC 4648 section 5).
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // maxToken bounds a token in bytes: a longer one is refused before any work.
 const maxToken = 8192
 
@@ -42,8 +45,10 @@ func (v *Verifier) find(r *Request) (proof, error) {
 	return proof{}, nil
 }
 
+// checkToken judges a token's length and letters: base64 decoders pass over line
+// ends, and one token would have many spellings.
 func checkToken(text string) error {
-	if text == "" || len(text) > maxToken {
+	if text == "" || len(text) > maxToken || strings.Trim(text, letters+".") != "" {
 		return errMalformed
 	}
 	return nil
@@ -145,5 +150,5 @@ func cookie(header, name string) (text string, ok bool, err error) {
 }
 
 func validCookieName(name string) bool {
-	return strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+	return strings.Trim(name, letters) == ""
 }

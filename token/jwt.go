@@ -72,10 +72,11 @@ func (v *Verifier) stillTrusted(known *verified, keys []Key) bool {
 func (v *Verifier) authenticate(text string, keys []Key) (*verified, Verdict) {
 	good := &verified{}
 	parser := jwt.NewParser(jwt.WithStrictDecoding())
-	parsed, parts, err := parser.ParseUnverified(text, &good.claims)
+	parsed, _, err := parser.ParseUnverified(text, &good.claims)
+	// Letters are right (find), but their number or last bits are not.
 	badSignature := err != nil && parsed != nil && parsed.Method != nil // the header and the claims were good
 	switch {
-	case badSignature && !isBase64URL(parts[2]), err != nil && !badSignature && !errors.Is(err, jwt.ErrTokenUnverifiable):
+	case err != nil && !badSignature && !errors.Is(err, jwt.ErrTokenUnverifiable):
 		return nil, Malformed
 	case !good.claims.read:
 		return nil, Malformed
@@ -103,11 +104,9 @@ func (v *Verifier) authenticate(text string, keys []Key) (*verified, Verdict) {
 	}
 	signed := text[:strings.LastIndexByte(text, '.')]
 	for _, c := range candidates {
-		var key any = c.public
+		var key any = []byte(c.secret.Value)
 		if c.public != nil {
 			key = c.public.key
-		} else {
-			key = []byte(c.secret.Value)
 		}
 		if parsed.Method.Verify(signed, parsed.Signature, key) == nil {
 			good.secret, good.public = c.secret, c.public
@@ -190,8 +189,4 @@ func contains(list []string, text string) bool {
 		}
 	}
 	return false
-}
-
-func isBase64URL(text string) bool {
-	return strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/store/fsblob"
 	"github.com/fovea-images/fovea/store/sqldb"
+	"github.com/fovea-images/fovea/token"
 )
 
 // app is the whole program, built and not yet listening.
@@ -46,7 +47,9 @@ type app struct {
 	web       *web.Origin
 	proxy     *proxy.Proxy
 	api       *api.API // nil = switched off
-	scratch   string   // folder to remove at the end; "" = none
+	site      params.Site
+	ring      *token.Ring
+	scratch   string // folder to remove at the end; "" = none
 }
 
 // lookingApp is newApp for commands that only look: where there is no store they
@@ -59,7 +62,7 @@ func lookingApp(ctx context.Context, settings config.Config) (*app, error) {
 		}
 		settings.Data = scratch
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler))
+	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		return nil, errors.Join(err, removeAll(scratch))
 	}
@@ -81,7 +84,7 @@ func removeAll(folder string) error {
 
 // newApp builds every room. Its complaints name the knob that is wrong; there
 // is one for each. On an error nothing is left open.
-func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *app, err error) {
+func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now func() time.Time) (_ *app, err error) {
 	a := &app{settings: settings, log: log, telemetry: telemetry.New(log, settings.Log.Access)}
 	defer func() {
 		if err != nil {
@@ -106,6 +109,18 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	complain("engine.native_decoders: ", err)
 	faces, err := face.New()
 	complain("", err)
+	l := settings.Ladder
+	site.Ladder, err = params.NewLadder(params.Ladder{Widths: l.Widths, Heights: l.Heights, Qualities: l.Qualities, Options: l.Options, Refuse: l.Refuse})
+	complain("flexible.", err)
+	a.ring, err = newRing(ctx, settings.Tokens, log)
+	complain("tokens.keys: ", err)
+	tokens, err := token.New(token.Options{
+		Public: a.ring, Leeway: settings.Tokens.Leeway, Bearer: settings.Tokens.Bearer, Cookie: settings.Tokens.Cookie,
+		SignedOptions: settings.Tokens.SignedOptions, Remember: settings.Tokens.Remember, Now: now,
+	})
+	complain("tokens.", err)
+	referers, err := newReferers(settings.Hotlink)
+	complain("hotlink.referers: ", err)
 	a.engine, err = engine.New(engine.Options{
 		Codecs: a.codecs, Faces: faces, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
 		Memory: int64(settings.Engine.Memory), Mezzanines: int64(settings.Engine.Mezzanines),
@@ -114,6 +129,7 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	complain("engine: ", err)
 	a.web, err = newWeb(settings.Origins)
 	complain("origins.", err)
+	a.site = site
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
 	complain("formats.", policy.Validate())
 	complain("cache.", a.newCache(settings.Cache))
@@ -127,8 +143,8 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger) (_ *a
 	a.proxy, err = proxy.New(proxy.Options{
 		Site: site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
 		Stored: stored.New(a.catalog, a.library.Blobs), Web: a.web,
-		Life:        proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
-		AllowOrigin: settings.CORS, Sources: settings.Engine.Sources,
+		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
+		Tokens: tokens, Referers: referers, AllowOrigin: settings.CORS, Sources: settings.Engine.Sources,
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
 		Version: version, Report: a.report,
 	})
@@ -316,6 +332,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	}
 	go a.sweep(waits)
 	go codec.Warm(waits)
+	go a.ring.Run(waits)
 	select {
 	case err := <-failed:
 		return err
@@ -363,7 +380,7 @@ func (a *app) sweep(ctx context.Context) {
 func (a *app) report(r proxy.Report) {
 	a.telemetry.Finished(telemetry.Request{
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
-		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type,
+		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),
 		Bytes: r.Bytes, Took: r.Took, Err: r.Err,
 	})
 }

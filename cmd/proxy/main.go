@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -28,6 +29,7 @@ type cli struct {
 	Explain  explainCmd  `cmd:"" help:"Say what URLs would be answered and why, without fetching."`
 	Import   importCmd   `cmd:"" help:"Add pictures to the embedded store: files, URLs, an export, or a Cloudflare account."`
 	Export   exportCmd   `cmd:"" help:"Write the account's originals and all that is known of them into a folder."`
+	Sign     signCmd     `cmd:"" help:"Sign the URL of a private image."`
 	Apitoken apitokenCmd `cmd:"" help:"Make, list and revoke tokens of the management API."`
 	Accounts accountCmd  `cmd:"" name:"account" help:"List and add accounts."`
 	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`
@@ -40,6 +42,7 @@ type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
+	now            func() time.Time // judges proofs and dates tokens
 }
 
 // settings reads the configuration as the command line has it.
@@ -60,7 +63,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(engine.GCPercent)
 	}
-	os.Exit(run(ctx, os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+	os.Exit(run(ctx, os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, os.Environ(), time.Now}))
 }
 
 // errTold ends a command whose complaint has been printed already.

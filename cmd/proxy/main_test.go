@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -188,13 +189,18 @@ func (s *running) said(t *testing.T, pattern string) string {
 
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
+	return startAt(t, time.Now, args...)
+}
+
+func startAt(t *testing.T, now func() time.Time, args ...string) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	s := &running{stop: cancel, status: make(chan int, 1), log: &bytes.Buffer{}}
 	data := filepath.Join(t.TempDir(), "data")
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	go func() {
-		s.status <- run(ctx, args, world{strings.NewReader(""), in, s.log, nil})
+		s.status <- run(ctx, args, world{strings.NewReader(""), in, s.log, nil, now})
 		_ = in.Close()
 	}()
 	t.Cleanup(func() {

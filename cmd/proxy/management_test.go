@@ -348,7 +348,7 @@ func TestImportFromAnotherAccount(t *testing.T) {
 		t.Helper()
 		var out, complaints bytes.Buffer
 		args = append([]string{"import", "--quiet", "--data", data, "--from-cloudflare", m.account, "--cloudflare-api", m.url + "/client/v4"}, args...)
-		if status := run(t.Context(), args, world{strings.NewReader(""), &out, &complaints, []string{"CLOUDFLARE_API_TOKEN=" + m.token}}); status != 0 {
+		if status := run(t.Context(), args, world{strings.NewReader(""), &out, &complaints, []string{"CLOUDFLARE_API_TOKEN=" + m.token}, time.Now}); status != 0 {
 			t.Fatalf("%d: %s", status, complaints.String())
 		}
 		return out.String()

@@ -34,6 +34,9 @@ type Config struct {
 	Cache         Cache         `yaml:"cache" doc:"finished answers"`
 	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
 	Formats       Formats       `yaml:"formats" doc:"largest outputs by format, longest side in pixels"`
+	Tokens        Tokens        `yaml:"tokens" doc:"proofs that open private images, beside Cloudflare's exp and sig, which always do"`
+	Ladder        Ladder        `yaml:"flexible" doc:"what options in URLs may ask for; named variants are free of it"`
+	Hotlink       Hotlink       `yaml:"hotlink" doc:"which pages may show the images"`
 	API           API           `yaml:"api" doc:"the Cloudflare Images management API, for holders of an API token"`
 	HTTP          HTTP          `yaml:"http" doc:"what one client may cost"`
 	Admin         Admin         `yaml:"admin" doc:"health and metrics"`
@@ -96,6 +99,32 @@ type HTTP struct {
 	PerIP        int           `yaml:"connections_per_ip" doc:"served at once for one address; 0: unbounded"`
 }
 
+// Tokens are the knobs of proofs.
+type Tokens struct {
+	Keys          []string      `yaml:"keys" doc:"public keys of token signers: files or https URLs of PEM, JWK or JWK sets; refreshed, and kept when that fails"`
+	Refresh       time.Duration `yaml:"refresh" doc:"how often they are looked at again"`
+	Bearer        bool          `yaml:"bearer" doc:"take a token from the Authorization header, too"`
+	Cookie        string        `yaml:"cookie" doc:"take a token from this cookie, too; empty: from none"`
+	Leeway        time.Duration `yaml:"leeway" doc:"how wrong a signer's clock may be, up to 1m"`
+	Remember      int           `yaml:"remember" doc:"verified tokens remembered, so that their signature is not computed again; 0: none"`
+	SignedOptions bool          `yaml:"allow_signed_flexible" doc:"a signature may open options in the URL of a private image; Cloudflare's never does"`
+}
+
+// Ladder are the knobs of options in URLs.
+type Ladder struct {
+	Widths    []int    `yaml:"widths" doc:"widths in pixels, after dpr; empty: any"`
+	Heights   []int    `yaml:"heights" doc:"heights in pixels; empty: as widths"`
+	Qualities []int    `yaml:"qualities" doc:"numbers for quality; empty: any"`
+	Options   []string `yaml:"options" doc:"options that may be used at all, by their long names; empty: all"`
+	Refuse    bool     `yaml:"refuse" doc:"refuse what is not listed, instead of taking the next larger one or ignoring it"`
+}
+
+// Hotlink are the knobs of the pages that images are shown on.
+type Hotlink struct {
+	Referers []string `yaml:"referers" doc:"hosts of pages besides the zone's own: host or *.host; empty: every page"`
+	Empty    bool     `yaml:"allow_empty" doc:"answer requests that do not say which page they are for"`
+}
+
 // API are the knobs of the management API.
 type API struct {
 	Enabled       bool          `yaml:"enabled" doc:"answer /client/v4/accounts/<id>/images and /batch/images"`
@@ -141,6 +170,8 @@ func Default() Config {
 		},
 		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 64 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, AVIF: "background", AVIFPatience: 400 * time.Millisecond, Reencode: "off", MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
+		Tokens:  Tokens{Refresh: 15 * time.Minute, Remember: 10_000},
+		Hotlink: Hotlink{Empty: true},
 		API:     API{Enabled: true, MaxBytes: 10 << 20, Uploads: 64, UploadTimeout: 2 * time.Minute, Variants: 100},
 		HTTP: HTTP{
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
@@ -223,13 +254,18 @@ func set(value reflect.Value, text string) error {
 		value.SetString(text)
 		return nil
 	case reflect.Slice:
-		list := []string{}
+		list := reflect.MakeSlice(value.Type(), 0, 0)
 		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				list = append(list, item)
+			if item = strings.TrimSpace(item); item == "" {
+				continue
 			}
+			member := reflect.New(value.Type().Elem()).Elem()
+			if err := set(member, item); err != nil {
+				return err
+			}
+			list = reflect.Append(list, member)
 		}
-		value.Set(reflect.ValueOf(list))
+		value.Set(list)
 		return nil
 	}
 	if strings.TrimSpace(text) == "" {
@@ -246,6 +282,8 @@ func expectation(value reflect.Value) string {
 		return "a size such as 64MiB"
 	case bool:
 		return "true or false"
+	case []int:
+		return "whole numbers with commas"
 	}
 	return "a whole number"
 }

@@ -39,6 +39,7 @@ type Request struct {
 	Kind, Outcome, Failure     string
 	Type                       string
 	Grant                      string // id of the API token; "" = none
+	Verdict                    string // of the proof; "" = nothing was asked
 	Bytes                      int
 	Took                       time.Duration
 	Err                        error // with its private cause; nil = none
@@ -52,6 +53,7 @@ type Telemetry struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
+	proofs   *prometheus.CounterVec
 }
 
 // New returns a Telemetry that writes one line a request to log iff access, and
@@ -72,7 +74,10 @@ func New(log *slog.Logger, access bool) *Telemetry {
 			Name: "fovea_response_bytes_total", Help: "Bytes of answered bodies by media type.",
 		}, []string{"type"}),
 	}
-	t.registry.MustRegister(t.requests, t.seconds, t.bytes,
+	t.proofs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fovea_proofs_total", Help: "Requests for hosted images by the verdict on their proof; public needed none.",
+	}, []string{"verdict"})
+	t.registry.MustRegister(t.requests, t.seconds, t.bytes, t.proofs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return t
 }
@@ -90,6 +95,9 @@ func (t *Telemetry) Counter(name, help string, read func() float64) {
 // Finished counts and logs one request.
 func (t *Telemetry) Finished(r Request) {
 	t.requests.WithLabelValues(r.Kind, r.Outcome, fmt.Sprint(r.Status), r.Failure).Inc()
+	if r.Verdict != "" {
+		t.proofs.WithLabelValues(r.Verdict).Inc()
+	}
 	t.seconds.WithLabelValues(r.Outcome).Observe(r.Took.Seconds())
 	t.bytes.WithLabelValues(r.Type).Add(float64(r.Bytes))
 	level := slog.LevelInfo
@@ -106,6 +114,9 @@ func (t *Telemetry) Finished(r Request) {
 		slog.String("method", r.Method), slog.String("host", r.Host), slog.String("path", r.Path),
 		slog.Int("status", r.Status), slog.String("outcome", r.Outcome), slog.String("type", r.Type),
 		slog.Int("bytes", r.Bytes), slog.Duration("took", r.Took), slog.String("client", r.Client),
+	}
+	if r.Verdict != "" {
+		attrs = append(attrs, slog.String("proof", r.Verdict))
 	}
 	if r.Grant != "" {
 		attrs = append(attrs, slog.String("grant", r.Grant))

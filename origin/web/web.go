@@ -191,7 +191,9 @@ func (o *Origin) read(response *http.Response) (origin.Source, error) {
 	if at, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
 		source.Modified = at
 	}
-	source.Fresh, source.MustRevalidate = lifetime(response.Header.Values("Cache-Control"))
+	control := response.Header.Values("Cache-Control")
+	source.Fresh, source.MustRevalidate = lifetime(control)
+	source.Private = private(control)
 	return source, nil
 }
 
@@ -232,6 +234,17 @@ func validator(etag string) string {
 		}
 	}
 	return inner
+}
+
+// private reports whether a shared cache may not keep the answer (RFC 9111 section
+// 5.2.2.7); fields that the directive may name are taken for all of it.
+func private(lines []string) bool {
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(lines, ",")), ",") {
+		if name, _, _ := strings.Cut(strings.TrimSpace(directive), "="); name == "private" {
+			return true
+		}
+	}
+	return false
 }
 
 // lifetime reads Cache-Control as a shared cache does (RFC 9111 section 5.2.2).

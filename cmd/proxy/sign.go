@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/token"
+)
+
+type signCmd struct {
+	URL       string        `arg:"" help:"Path or absolute URL of a hosted image, by variant or options."`
+	Expires   time.Duration `help:"How long the URL is good for; 0: for ever, which a token cannot be." default:"1h"`
+	Key       string        `help:"Name of the account's signing key (${default})." default:"default" placeholder:"NAME"`
+	JWT       bool          `name:"jwt" help:"Sign a token instead of exp and sig."`
+	Image     string        `help:"With --jwt: what it opens instead of this image: an id, a folder a/*, or *." placeholder:"ID"`
+	Var       []string      `help:"With --jwt: variants that it opens; without, the URL's own." placeholder:"NAME"`
+	Options   bool          `help:"With --jwt: it opens options in URLs."`
+	MaxWidth  int           `help:"With --jwt: and no wider than this, in pixels." placeholder:"PX"`
+	MaxHeight int           `help:"With --jwt: and no higher." placeholder:"PX"`
+}
+
+// Run prints the signed URL.
+func (c *signCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
+	a, _, err := storeApp(ctx, cli, w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	prefix, path := "", c.URL
+	host := ""
+	if u, err := url.Parse(c.URL); err == nil && u.Host != "" {
+		host = u.Host
+		prefix = u.Scheme + "://" + u.Host
+		path = strings.TrimPrefix(c.URL, prefix)
+	}
+	target, _, err := a.site.Parse(host, path)
+	if err != nil {
+		return err
+	}
+	if target.Kind != params.Hosted {
+		return fmt.Errorf("expected the URL of a hosted image, /cdn-cgi/imagedelivery/<hash>/<id>/<variant or options>, received %q", c.URL)
+	}
+	key, err := c.key(ctx, a, target.Account)
+	if err != nil {
+		return err
+	}
+	signed, err := c.sign(path, &target, key, w.now())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w.stdout, prefix+signed)
+	return err
+}
+
+func (c *signCmd) key(ctx context.Context, a *app, account string) (token.Key, error) {
+	keys, err := a.catalog.Keys(ctx, account)
+	if err != nil {
+		return token.Key{}, err
+	}
+	var names []string
+	for _, k := range keys {
+		if k.Name == c.Key {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	return token.Key{}, fmt.Errorf("--key: expected one of %s, received %q", strings.Join(names, ", "), c.Key)
+}
+
+func (c *signCmd) sign(path string, target *params.Target, key token.Key, now time.Time) (string, error) {
+	var expires time.Time
+	switch {
+	case c.Expires < 0 || c.JWT && c.Expires == 0:
+		return "", fmt.Errorf("--expires: expected a duration above 0, received %v", c.Expires)
+	case c.Expires > 0:
+		expires = now.Add(c.Expires)
+	}
+	if !c.JWT {
+		if c.Image != "" || len(c.Var) > 0 || c.Options || c.MaxWidth != 0 || c.MaxHeight != 0 {
+			return "", errors.New("--image, --var, --options, --max-width and --max-height are what a token says; add --jwt")
+		}
+		return token.SignURL(path, key, expires)
+	}
+	claims := token.Claims{
+		Image: target.Image, Account: target.Account, Expires: expires, Variants: c.Var,
+		Options: c.Options || c.MaxWidth > 0 || c.MaxHeight > 0 || target.Variant == "", Width: c.MaxWidth, Height: c.MaxHeight,
+	}
+	if c.Image != "" {
+		claims.Image = c.Image
+	}
+	if len(c.Var) == 0 {
+		claims.Variants = []string{}
+		if target.Variant != "" {
+			claims.Variants = []string{target.Variant}
+		}
+	}
+	text, err := token.SignToken(claims, key)
+	if err != nil {
+		return "", err
+	}
+	if strings.Contains(path, "?") {
+		return path + "&token=" + text, nil
+	}
+	return path + "?token=" + text, nil
+}

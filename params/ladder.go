@@ -1,0 +1,124 @@
+package params
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/fovea-images/fovea/internal/fault"
+)
+
+// Ladder limits which options URLs may ask for, so that nobody can mint a million
+// versions of one picture. It is read only once in use. Named variants are free of it.
+type Ladder struct {
+	Widths    []int    // pixels after dpr, rising; none = any
+	Heights   []int    // likewise; none = Widths
+	Qualities []int    // rising; none = any
+	Options   []string // long names that may be used; none = all
+	Refuse    bool     // refuse what is between two rungs instead of taking the next one up
+}
+
+// NewLadder checks l and returns it in order; nil if it limits nothing.
+func NewLadder(l Ladder) (*Ladder, error) {
+	for _, rungs := range []struct {
+		name string
+		list *[]int
+		most int
+	}{{"widths", &l.Widths, maxSide}, {"heights", &l.Heights, maxSide}, {"qualities", &l.Qualities, 100}} {
+		*rungs.list = slices.Clone(*rungs.list)
+		sort.Ints(*rungs.list)
+		for _, n := range *rungs.list {
+			if n < 1 || n > rungs.most {
+				return nil, fmt.Errorf("%s: expected numbers from 1 to %d, received %d", rungs.name, rungs.most, n)
+			}
+		}
+	}
+	for _, name := range l.Options {
+		if lookup(name, false) == nil {
+			return nil, fmt.Errorf("options: expected long names such as width, received %q", name)
+		}
+	}
+	if len(l.Heights) == 0 {
+		l.Heights = l.Widths
+	}
+	if len(l.Widths)+len(l.Heights)+len(l.Qualities)+len(l.Options) == 0 {
+		return nil, nil
+	}
+	return &l, nil
+}
+
+// apply returns o as the ladder has it. names are the options that the URL gave.
+func (l *Ladder) apply(o Options, warnings []Warning) (Options, []Warning, error) {
+	var err error
+	step := func(name string, value *int, rungs []int) {
+		if *value == 0 || len(rungs) == 0 || err != nil {
+			return
+		}
+		next := rungs[len(rungs)-1]
+		if i := sort.SearchInts(rungs, *value); i < len(rungs) {
+			next = rungs[i]
+		}
+		if next == *value {
+			return
+		}
+		if l.Refuse {
+			err = fault.New(fault.BadOptions, "'%d' is not a %s of this server. Use %s", *value, name, spellRungs(rungs))
+			return
+		}
+		warnings = append(warnings, Warning{Option: name, Text: fmt.Sprintf("%s %d was taken for %d", name, *value, next)})
+		*value = next
+	}
+	if len(l.Widths)+len(l.Heights) > 0 {
+		o = o.unscaled()
+	}
+	step("width", &o.Width, l.Widths)
+	step("height", &o.Height, l.Heights)
+	if o.AutoWidth {
+		if whole := math.Ceil(o.DPR); whole != o.DPR { // it multiplies whatever width the client gets
+			warnings = append(warnings, Warning{Option: "dpr", Text: fmt.Sprintf("dpr %v was taken for %v", o.DPR, whole)})
+			o.DPR = whole
+		}
+		step("wmobile", &o.Mobile, l.Widths)
+		step("wdesktop", &o.Desktop, l.Widths)
+		o.Breakpoints = slices.Clone(o.Breakpoints)
+		for i := range o.Breakpoints {
+			step("wbreakpoints", &o.Breakpoints[i], l.Widths)
+		}
+	}
+	step("quality", &o.Quality, l.Qualities)
+	step("slow-connection-quality", &o.SlowQuality, l.Qualities)
+	return o, warnings, err
+}
+
+// unscaled is o with its dpr in its lengths, so that two ways to ask for the same
+// pixels are one.
+func (o Options) unscaled() Options {
+	if o.DPR == 0 || o.AutoWidth {
+		return o
+	}
+	o.Width, o.Height = o.Box()
+	for _, l := range []*Length{&o.Trim.Top, &o.Trim.Right, &o.Trim.Bottom, &o.Trim.Left, &o.Trim.Width, &o.Trim.Height} {
+		if l.Unit == Pixels {
+			l.N = float64(o.times(int(l.N)))
+		}
+	}
+	o.Trim.Keep = o.times(o.Trim.Keep)
+	o.DPR = 0
+	return o
+}
+
+// allows reports whether a URL may use the option of this long name.
+func (l *Ladder) allows(name string) bool {
+	return l == nil || len(l.Options) == 0 || slices.Contains(l.Options, name)
+}
+
+func spellRungs(rungs []int) string {
+	words := make([]string, len(rungs))
+	for i, n := range rungs {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ", ")
+}

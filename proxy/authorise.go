@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/negotiate"
+	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/token"
+)
+
+// authorise is step 5 of the way of a request: a private image is seen by those
+// who prove that they may, in this request (R-sign, R-private). Whatever was wrong
+// with a proof, the visitor reads the same sentence; the word for it is the
+// operator's.
+func (pl *plan) authorise(ctx context.Context, r *Request) error {
+	if !pl.image.RequireSigned || pl.variant != nil && pl.variant.NeverRequireSigned {
+		pl.verdict = token.Public
+		return nil
+	}
+	pl.private = true
+	grant := token.Grant{Verdict: token.Missing}
+	// What we fetch for a transform of our own would be kept under a name that
+	// needs no proof.
+	if !strings.Contains(r.Via, viaFovea) {
+		keys, err := pl.proxy.Catalog.Keys(ctx, pl.target.Account)
+		if err != nil {
+			return err
+		}
+		path, query := params.SplitTarget(r.Target)
+		proof := token.Request{Path: path, Query: query, Authorization: r.Authorization, Cookie: r.Cookie}
+		grant = pl.proxy.Tokens.Verify(&proof, keys, pl.subject(r))
+	}
+	pl.verdict, pl.expires = grant.Verdict, grant.Expires
+	if grant.Verdict == token.OK {
+		return nil
+	}
+	return fault.Wrap(fault.Denied, errors.New(grant.Verdict.String()), "This image needs a valid signature")
+}
+
+// subject is what r asks to see. A width that depends on the client's hints is the
+// one that it will get.
+func (pl *plan) subject(r *Request) *token.Subject {
+	t := &pl.target
+	s := &token.Subject{Account: t.Account, Image: t.Image, Variant: t.Variant}
+	if t.Variant == "" {
+		o, _ := negotiate.Resolve(t.Options, r.Client)
+		s.Width, s.Height = o.Box()
+	}
+	return s
+}
+
+// privately is the Cache-Control of a private answer: nobody but the visitor may
+// keep it, and no longer than the proof is good (R-ttl).
+func (pl *plan) privately() string {
+	life := pl.maxAge
+	if !pl.expires.IsZero() {
+		life = min(life, pl.expires.Sub(pl.proxy.Now()))
+	}
+	return "private, max-age=" + strconv.FormatInt(int64(max(life, 0)/time.Second), 10)
+}
+
+// Referers says which pages may show our images.
+type Referers struct {
+	Hosts []string // host or *.host, which is the host, too; lower case. None = every page
+	Empty bool     // requests that do not say which page they are for are answered
+}
+
+// welcome refuses pages that may not show our images. The zone and the host that
+// was asked may always.
+func (p *Proxy) welcome(r *Request) error {
+	if len(p.Referers.Hosts) == 0 {
+		return nil
+	}
+	refused := fault.New(fault.Denied, "This page may not show images of this server")
+	if r.Referer == "" {
+		if p.Referers.Empty {
+			return nil
+		}
+		return refused
+	}
+	u, err := url.Parse(r.Referer)
+	if err != nil || u.Host == "" {
+		return refused
+	}
+	host := strings.ToLower(u.Hostname())
+	if host == p.Site.Zone || strings.EqualFold(u.Host, r.Host) {
+		return nil
+	}
+	for _, allowed := range p.Referers.Hosts {
+		parent, wild := strings.CutPrefix(allowed, "*.")
+		if host == parent || wild && strings.HasSuffix(host, "."+parent) {
+			return nil
+		}
+	}
+	return refused
+}

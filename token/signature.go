@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -90,7 +91,7 @@ func sign(write func([]byte) (int, error), sum func([]byte) []byte, b []byte, pa
 func SignURL(target string, k Key, expires time.Time) (string, error) {
 	path, query, _ := strings.Cut(target, "?")
 	if p, found, err := findInQuery(query); err != nil || found || p.hasExp {
-		return "", errMalformed
+		return "", errors.New("expected a URL without a proof; this one carries a proof")
 	}
 	if !expires.IsZero() {
 		exp := "exp=" + strconv.FormatInt(expires.Unix(), 10)

@@ -119,7 +119,7 @@ func fetch(args []string, to io.Writer) error {
 		switch flag {
 		case "-s":
 			continue
-		case "-o", "-w", "-H", "-F", "-X":
+		case "-o", "-w", "-H", "-F", "-X", "-d":
 		default:
 			if request.URL, err = request.URL.Parse(flag); err != nil {
 				return err
@@ -133,6 +133,8 @@ func fetch(args []string, to io.Writer) error {
 			text = value
 		case "-X":
 			request.Method = value
+		case "-d":
+			request.Body = io.NopCloser(strings.NewReader(value))
 		case "-F":
 			if err := addPart(form, value); err != nil {
 				return err

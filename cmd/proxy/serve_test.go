@@ -163,7 +163,10 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 			}
 			commands++
 			command = strings.ReplaceAll(command, "http://localhost:8080", address)
-			command = regexp.MustCompile(`"[^"]*"`).ReplaceAllStringFunc(command, func(quoted string) string {
+			command = regexp.MustCompile(`'[^']*'|"[^"]*"`).ReplaceAllStringFunc(command, func(quoted string) string {
+				if quoted[0] == '\'' {
+					return quoted
+				}
 				return strings.ReplaceAll(strings.Trim(quoted, `"`), " ", "' '") // a script expands nothing in quotes
 			})
 			switch {

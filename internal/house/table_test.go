@@ -34,6 +34,7 @@ var rooms = map[string]room{
 	"origin":                  {"params internal/fault", "the contract of a source"},
 	"origin/stored":           {"origin store params internal/fault", "sources from the store"},
 	"origin/web":              {"origin params internal/fault", "sources from the web"},
+	"examples/sign":           {"", "what a site does, without us"},
 	"internal/flight":         {"", "one piece of work for many who ask"},
 	"internal/fault":          {"", "every room speaks of failure"},
 	"internal/config":         {"", "knobs know nothing of what they turn"},

@@ -12,6 +12,18 @@ const (
 	AcceptsWebP
 )
 
+// String is an Accept header that says the same.
+func (a Accepts) String() string {
+	text := ""
+	if a&AcceptsAVIF != 0 {
+		text += "image/avif,"
+	}
+	if a&AcceptsWebP != 0 {
+		text += "image/webp,"
+	}
+	return text + "*/*"
+}
+
 // ParseAccept reads an Accept header (RFC 9110 section 12.5.1). Only exact media
 // types count, whatever their case; a weight of zero excludes, other weights and
 // parameters do not matter; wildcards name nothing (R-accept). Members that

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 )
 
@@ -21,6 +22,21 @@ type Source struct {
 	Private bool
 	// MustRevalidate: it must not be served any longer than that.
 	MustRevalidate bool
+}
+
+// InOrder asks one origin after the other until one has the target.
+type InOrder []Origin
+
+// Fetch implements Origin.
+func (all InOrder) Fetch(ctx context.Context, t params.Target) (Source, error) {
+	err := error(fault.New(fault.NotFound, "There is no image with this id"))
+	for _, o := range all {
+		var source Source
+		if source, err = o.Fetch(ctx, t); !fault.Is(err, fault.NotFound) {
+			return source, err
+		}
+	}
+	return Source{}, err
 }
 
 // Origin fetches sources. It is safe for concurrent use. It may be called many

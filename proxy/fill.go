@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 )
@@ -28,6 +30,9 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 		defer func() { <-pl.proxy.sources }()
 	case <-ctx.Done():
 		return cache.Entry{}, fault.Wrap(fault.Overloaded, ctx.Err(), "Too many images are being fetched; try again shortly")
+	}
+	if pl.rendered() {
+		return pl.fillRendered(ctx)
 	}
 	start := pl.proxy.Now()
 	src, err := pl.fetch(ctx)
@@ -78,6 +83,39 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 		entry.Fields = append(entry.Fields, cache.Field{Name: "warning", Value: text})
 	}
 	return entry, nil
+}
+
+// fillRendered fetches the finished picture. What it is, is judged by its bytes. An
+// SVG is sanitised here, whoever has done so before.
+func (pl *plan) fillRendered(ctx context.Context) (cache.Entry, error) {
+	start := pl.proxy.Now()
+	bucket := negotiate.Bucket(pl.options, true, pl.accepts)
+	src, err := pl.proxy.Render(ctx, pl.target, bucket.String())
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	result, err := pl.asItIs(ctx, src.Body)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	entry := pl.head(negotiate.Bucket(pl.options, true, negotiate.AcceptsAVIF|negotiate.AcceptsWebP) != 0)
+	entry.Body, entry.Type = result.Body, result.Media.String()
+	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator, ""), src.Modified
+	pl.live(&entry, src)
+	entry.Fields = append(entry.Fields, doneFields(pl, pl.proxy.Now().Sub(start), result)...)
+	return entry, nil
+}
+
+// asItIs is a finished picture, judged by its bytes.
+func (pl *plan) asItIs(ctx context.Context, body []byte) (engine.Result, error) {
+	if pl.options.Format == params.FormatJSON && json.Valid(body) {
+		return engine.Result{Body: body, Media: params.JSON}, nil
+	}
+	info, err := pl.proxy.Engine.Probe(body)
+	if err != nil || info.Media != params.SVG {
+		return engine.Result{Body: body, Media: info.Media}, err
+	}
+	return pl.proxy.Engine.Transform(ctx, body, info, engine.Plan{Media: params.SVG})
 }
 
 // fetch brings the source, once for all plans that want it at the same time. The
@@ -141,7 +179,10 @@ func (pl *plan) live(entry *cache.Entry, src origin.Source) {
 	entry.Stale, entry.Grace = life.Revalidate, life.Grace
 	if pl.target.Kind == params.Hosted {
 		entry.Fresh = life.Edge
-		if pl.image != nil && src.Validator != string(pl.image.Blob) {
+		if pl.elsewhere() && pl.image.Version == 0 { // nobody tells us when it changes
+			entry.Fresh = min(life.Edge, life.RemoteMinimum)
+		}
+		if !pl.elsewhere() && pl.image != nil && src.Validator != string(pl.image.Blob) {
 			// The picture changed between look-up and fetch: right for those who
 			// wait, but it must not stay under the old version's key.
 			entry.Fresh, entry.Stale, entry.Grace = 0, 0, 0

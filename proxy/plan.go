@@ -100,28 +100,43 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 			return err
 		}
 	}
+	if pl.elsewhere() && assume == nil && strings.Contains(r.Via, viaUs) {
+		return fault.New(fault.Loop, "The image is asked for by the server that would have to have it")
+	}
 	pl.options = t.Options
 	pl.maxAge = pl.proxy.Life.Browser
 	if account.BrowserTTL > 0 {
 		pl.maxAge = account.BrowserTTL
 	}
 	if t.Variant != "" {
-		if pl.variant, err = pl.proxy.Catalog.Variant(ctx, t.Account, t.Variant); err != nil {
+		pl.variant, err = pl.proxy.Catalog.Variant(ctx, t.Account, t.Variant)
+		switch {
+		case fault.Is(err, fault.NoVariant) && pl.rendered():
+			pl.variant = nil // who renders it may know it
+		case err != nil:
 			return err
-		}
-		pl.options = pl.variant.Options
-		if pl.variant.BrowserTTL > 0 {
-			pl.maxAge = pl.variant.BrowserTTL
+		default:
+			pl.options = pl.variant.Options
+			if pl.variant.BrowserTTL > 0 {
+				pl.maxAge = pl.variant.BrowserTTL
+			}
 		}
 	}
 	return pl.authorise(ctx, r)
 }
+
+// elsewhere reports whether the image is hosted, and not in our own store.
+func (pl *plan) elsewhere() bool { return pl.image != nil && pl.image.Blob == "" }
+
+// rendered reports whether somebody else makes the picture.
+func (pl *plan) rendered() bool { return pl.proxy.Render != nil && pl.elsewhere() }
 
 // viaOurs is in the Via header of every transform's fetch, Cloudflare's too;
 // viaFovea is in that of one of a Fovea.
 const (
 	viaOurs  = "image-resizing"
 	viaFovea = "fovea (image-resizing)"
+	viaUs    = "1.1 fovea" // in every fetch of one
 )
 
 // resolveRemote refuses a transform of a transform: our own origin fetches carry
@@ -186,8 +201,8 @@ func (pl *plan) name() string {
 	t := pl.target
 	t.Variant, t.Options = "", pl.options
 	b := t.AppendString(room[:0])
-	if pl.variant != nil {
-		b = append(append(b, " variant="...), pl.variant.Name...)
+	if pl.target.Variant != "" {
+		b = append(append(b, " variant="...), pl.target.Variant...)
 	}
 	if pl.image != nil {
 		b = strconv.AppendInt(append(b, " version="...), pl.image.Version, 10)
@@ -220,8 +235,8 @@ func (pl *plan) Tags() []string {
 		return append(append(overlays, params.SourceTag(source)), pl.hostedTags(source)...)
 	}
 	tags := []string{params.ImageTag(t.Account, t.Image), params.AccountTag(t.Account)}
-	if pl.variant != nil {
-		tags = append(tags, params.VariantTag(t.Account, pl.variant.Name))
+	if t.Variant != "" {
+		tags = append(tags, params.VariantTag(t.Account, t.Variant))
 	}
 	return append(tags, overlays...)
 }

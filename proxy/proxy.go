@@ -29,7 +29,10 @@ type Options struct {
 	Engine  *engine.Engine
 	Stored  origin.Origin // brings hosted images
 	Web     origin.Origin // brings remote sources; nil refuses them
-	Life    Life
+	// Render brings the finished picture of a hosted image that is kept elsewhere, as
+	// a client that accepts these media types gets it; nil: they are transformed here.
+	Render func(ctx context.Context, t params.Target, accept string) (origin.Source, error)
+	Life   Life
 	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
 	// long as a fill may take.
 	Sources int

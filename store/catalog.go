@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,10 +33,24 @@ type Catalog struct {
 
 // CatalogOptions tune a Catalog. Zero fields take the defaults named.
 type CatalogOptions struct {
-	Remember time.Duration    // how long what is there is remembered; 10 s
-	Missing  time.Duration    // how long what is not there is; 1 s
-	Images   int              // how many images are remembered; 100,000
-	Now      func() time.Time // time.Now
+	Remember time.Duration // how long what is there is remembered; 10 s
+	Missing  time.Duration // how long what is not there is; 1 s
+	Images   int           // how many images are remembered; 100,000
+	// Elsewhere knows of images that Names does not have; nil: there are none.
+	Elsewhere Directory
+	Now       func() time.Time // time.Now
+}
+
+// Directory knows of images that are kept elsewhere: their records have no Blob and
+// no header fields. It is safe for concurrent use.
+type Directory interface {
+	// Image returns a record, or a *fault.Error: NotFound, or why it cannot be known
+	// now. It remembers what it may.
+	Image(ctx context.Context, account, id string) (Image, error)
+	// Variants and Keys return what is known now, at once. They are added to those of
+	// Names; a variant of the same name takes its place.
+	Variants(account string) []Variant
+	Keys(account string) []token.Key
 }
 
 const catalogShards = 64
@@ -179,13 +195,17 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range variants {
-			view.variants[v.Name] = &v
-			view.names = append(view.names, v.Name)
-		}
 		if view.keys, err = c.names.Keys(ctx, a.Hash); err != nil {
 			return nil, err
 		}
+		if c.Elsewhere != nil {
+			variants = append(variants, c.Elsewhere.Variants(a.Hash)...)
+			view.keys = append(view.keys, c.Elsewhere.Keys(a.Hash)...)
+		}
+		for _, v := range variants {
+			view.variants[v.Name] = &v
+		}
+		view.names = slices.Sorted(maps.Keys(view.variants))
 		w.accounts[a.Hash], w.ids[a.ID] = view, view
 	}
 	c.world.Store(w)
@@ -252,6 +272,10 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*Ima
 	ctx = context.WithoutCancel(ctx)
 	image, err := c.names.Image(ctx, key.account, key.id)
 	keep := c.Remember
+	if c.Elsewhere != nil && fault.Is(err, fault.NotFound) {
+		image, err = c.Elsewhere.Image(ctx, key.account, key.id)
+		keep = c.Missing // it has a memory of its own
+	}
 	switch {
 	case err == nil && image.Draft:
 		slot.err = fault.New(fault.NotFound, "There is no image with this id")

@@ -24,7 +24,7 @@ import (
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
 	"github.com/fovea-images/fovea/negotiate"
-	"github.com/fovea-images/fovea/origin/stored"
+	"github.com/fovea-images/fovea/origin/cloudflare"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/proxy"
@@ -49,7 +49,8 @@ type app struct {
 	api       *api.API // nil = switched off
 	site      params.Site
 	ring      *token.Ring
-	scratch   string // folder to remove at the end; "" = none
+	upstream  *cloudflare.Origin // nil = none
+	scratch   string             // folder to remove at the end; "" = none
 }
 
 // lookingApp is newApp for commands that only look: where there is no store they
@@ -136,13 +137,17 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
 	}
+	if a.upstream, err = newCloudflare(settings, log); err != nil {
+		return nil, fmt.Errorf("cloudflare.%w", err)
+	}
 	if err := a.openStore(ctx, settings.Data); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
+	hosted, render := a.hosted(settings.Cloudflare)
 	c := settings.Cache
 	a.proxy, err = proxy.New(proxy.Options{
 		Site: site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
-		Stored: stored.New(a.catalog, a.library.Blobs), Web: a.web,
+		Stored: hosted, Render: render, Web: a.web,
 		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
 		Tokens: tokens, Referers: referers, AllowOrigin: settings.CORS, Sources: settings.Engine.Sources,
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
@@ -214,7 +219,11 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 		return err
 	}
 	a.library = &store.Library{Names: names, Forget: a.forget}
-	a.catalog = store.NewCatalog(names, store.CatalogOptions{})
+	options := store.CatalogOptions{}
+	if a.upstream != nil {
+		options.Elsewhere = a.upstream
+	}
+	a.catalog = store.NewCatalog(names, options)
 	a.library.Blobs, err = fsblob.Open(filepath.Join(folder, "blobs"))
 	return err
 }
@@ -333,6 +342,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	go a.sweep(waits)
 	go codec.Warm(waits)
 	go a.ring.Run(waits)
+	if a.upstream != nil {
+		go a.upstream.Run(waits, a.settings.Cloudflare.Remember, func() { a.catalog.Forget(params.AccountTag(a.settings.Account)) })
+	}
 	select {
 	case err := <-failed:
 		return err

@@ -2,207 +2,85 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"strings"
-	"time"
+	"log/slog"
 
+	"github.com/fovea-images/fovea/internal/config"
+	"github.com/fovea-images/fovea/origin"
+	"github.com/fovea-images/fovea/origin/cloudflare"
+	"github.com/fovea-images/fovea/origin/stored"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/token"
 )
 
-// cloudflare reads an account through the Images API.
-type cloudflare struct {
-	base   string // ends in /images
-	token  token.Secret
-	client *http.Client
-	most   int64 // bytes of an original
-	wait   func(ctx context.Context, d time.Duration) error
-}
-
-const cloudflareToken = "CLOUDFLARE_API_TOKEN"
-
-func newCloudflare(base, account string, environ []string, most int64) (*cloudflare, error) {
-	c := &cloudflare{most: most, client: &http.Client{Timeout: 2 * time.Minute}, wait: wait}
-	for _, line := range environ {
-		if name, value, _ := strings.Cut(line, "="); name == cloudflareToken {
-			c.token = token.Secret(value)
+// newCloudflare returns the account at Cloudflare as an origin; nil if there is none.
+func newCloudflare(settings config.Config, log *slog.Logger) (*cloudflare.Origin, error) {
+	c := settings.Cloudflare
+	if c.Mode == "" {
+		if c.Token != "" || c.AccountID != "" || c.Mirror {
+			return nil, errors.New("mode: expected originals, variant or passthrough beside the other knobs, received nothing")
 		}
+		return nil, nil
 	}
-	if c.token == "" {
-		return nil, fmt.Errorf("expected an API token that may read Cloudflare Images in the variable %s", cloudflareToken)
-	}
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" {
-		return nil, fmt.Errorf("--cloudflare-api: expected a URL such as https://api.cloudflare.com/client/v4, received %q", base)
-	}
-	c.base = strings.TrimSuffix(base, "/") + "/accounts/" + url.PathEscape(account) + "/images"
-	return c, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// get reads path, a few times if the other side is busy.
-func (c *cloudflare) get(ctx context.Context, path string, most int64) ([]byte, error) {
-	const attempts = 5
-	pause := time.Second
-	for attempt := 1; ; attempt++ {
-		body, status, err := c.once(ctx, path, most)
-		again := err != nil && status == 0 || status == http.StatusTooManyRequests || status >= 500
-		if !again || attempt == attempts || ctx.Err() != nil {
-			return body, err
-		}
-		if err := c.wait(ctx, pause); err != nil {
-			return nil, err
-		}
-		pause *= 2
-	}
-}
-
-func (c *cloudflare) once(ctx context.Context, path string, most int64) ([]byte, int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	mode, err := cloudflare.ParseMode(c.Mode)
 	if err != nil {
-		return nil, 0, err
+		return nil, fmt.Errorf("mode: %w", err)
 	}
-	request.Header.Set("Authorization", "Bearer "+string(c.token))
-	request.Header.Set("User-Agent", "Fovea/"+version)
-	response, err := c.client.Do(request)
+	if c.Remember <= 0 {
+		return nil, fmt.Errorf("remember: expected a duration above 0, received %v", c.Remember)
+	}
+	if c.Mirror && mode != cloudflare.Originals {
+		return nil, errors.New("mirror: expected mode originals: only originals are worth keeping")
+	}
+	places := settings.Origins
+	places.Site = ""
+	from, err := newWeb(places)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
+	return cloudflare.New(cloudflare.Options{
+		Hash: settings.Account, Mode: mode, Account: c.AccountID, Token: token.Secret(c.Token), API: c.API, Delivery: c.Delivery,
+		Variant: c.Variant, Key: token.Secret(c.Key), Private: c.Private, Remember: c.Remember, Ask: from.Ask,
+		Report: func(err error) { log.Warn("the account at Cloudflare stays as it was known", "error", err) },
+	})
+}
+
+// hosted returns where hosted images come from: the store, then Cloudflare. render
+// is not nil if Cloudflare is to make the pictures of its images.
+func (a *app) hosted(c config.Cloudflare) (from origin.Origin, render func(context.Context, params.Target, string) (origin.Source, error)) {
+	kept := stored.New(a.catalog, a.library.Blobs)
 	switch {
-	case err != nil:
-		return nil, 0, err
-	case response.StatusCode != http.StatusOK:
-		return nil, response.StatusCode, fmt.Errorf("GET %s: expected the status 200, received %d: %.200q", path, response.StatusCode, body)
-	case int64(len(body)) > most:
-		return nil, response.StatusCode, fmt.Errorf("GET %s: more than %d bytes", path, most)
+	case a.upstream == nil:
+		return kept, nil
+	case a.upstream.Mode == cloudflare.Passthrough:
+		return kept, a.upstream.Render
+	case c.Mirror:
+		return origin.InOrder{kept, &mirror{a}}, nil
 	}
-	return body, response.StatusCode, nil
+	return origin.InOrder{kept, a.upstream}, nil
 }
 
-const cloudflarePage = 32 << 20 // bytes of one answer that is no original
+// mirror keeps in the store what it fetches from Cloudflare.
+type mirror struct{ *app }
 
-// result reads an answer's result.
-func (c *cloudflare) result(ctx context.Context, path string, into any) error {
-	body, err := c.get(ctx, path, cloudflarePage)
+// Fetch implements origin.Origin. That an image could not be kept does not concern
+// who asked for it.
+func (m *mirror) Fetch(ctx context.Context, t params.Target) (origin.Source, error) {
+	source, err := m.upstream.Fetch(ctx, t)
 	if err != nil {
-		return err
+		return source, err
 	}
-	var answer struct{ Result json.RawMessage }
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return fmt.Errorf("GET %s: %w", path, err)
-	}
-	if err := json.Unmarshal(answer.Result, into); err != nil {
-		return fmt.Errorf("GET %s: %w", path, err)
-	}
-	return nil
-}
-
-// cloudflare adopts the account's variants and returns its images, page by page.
-func (c *importCmd) cloudflare(ctx context.Context, a *app, account store.Account, from *cloudflare, t *tally) (feed, error) {
-	head, err := from.account(ctx)
-	if err != nil {
-		return feed{}, err
-	}
-	if err := c.adopt(ctx, a, account, head, t); err != nil {
-		return feed{}, err
-	}
-	var stats struct{ Count struct{ Current int } }
-	if err := from.result(ctx, "/v1/stats", &stats); err != nil {
-		return feed{}, err
-	}
-	return feed{stats.Count.Current, func(ctx context.Context, give func(item)) error {
-		token := ""
-		for {
-			var page struct {
-				Images []struct {
-					ID, Filename, Creator string
-					Meta                  json.RawMessage
-					Uploaded              time.Time
-					RequireSignedURLs     bool
-				}
-				Next string `json:"continuation_token"`
-			}
-			if err := from.result(ctx, "/v2?sort_order=asc&per_page=1000&continuation_token="+url.QueryEscape(token), &page); err != nil {
-				return fmt.Errorf("cloudflare: %w", err)
-			}
-			for _, img := range page.Images {
-				line := exportedImage{img.ID, "", img.Filename, img.Creator, img.Meta, img.Uploaded, img.RequireSignedURLs}
-				if len(line.Meta) == 0 || string(line.Meta) == "null" {
-					line.Meta = []byte("{}")
-				}
-				line.ID = c.Prefix + line.ID
-				give(item{id: line.ID, name: line.Filename, asked: true, record: line.record, load: func(ctx context.Context) ([]byte, error) {
-					return from.get(ctx, "/v1/"+url.PathEscape(img.ID)+"/blob", from.most)
-				}})
-			}
-			if token = page.Next; token == "" {
-				return nil
-			}
-		}
-	}}, nil
-}
-
-// account reads the variants and the signing keys: URLs that were signed for
-// Cloudflare stay good.
-func (c *cloudflare) account(ctx context.Context) (*exportedAccount, error) {
-	var variants struct {
-		Variants map[string]struct {
-			Options     map[string]json.RawMessage
-			NeverSigned bool `json:"neverRequireSignedURLs"`
+	img, err := m.upstream.Image(ctx, t.Account, t.Image)
+	if err == nil {
+		img.Version = 0
+		if err = m.inspect(source.Body, &img); err == nil {
+			_, err = m.library.Add(ctx, img, source.Body, false)
 		}
 	}
-	if err := c.result(ctx, "/v1/variants", &variants); err != nil {
-		return nil, err
+	if err != nil && !errors.Is(err, store.ErrExists) {
+		m.log.Warn("not mirrored", "image", t.Image, "error", err)
 	}
-	var head exportedAccount
-	for name, v := range variants.Variants {
-		out := exportedVariant{ID: name, NeverSigned: v.NeverSigned}
-		if raw := v.Options["browser_ttl"]; raw != nil {
-			if err := json.Unmarshal(raw, &out.BrowserTTL); err != nil {
-				return nil, fmt.Errorf("variant %s: browser_ttl: %w", name, err)
-			}
-		}
-		delete(v.Options, "browser_ttl")
-		text, err := json.Marshal(v.Options)
-		if err == nil {
-			out.Options = params.Options{}
-			err = json.Unmarshal(text, &out.Options)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("variant %s: %w", name, err)
-		}
-		head.Variants = append(head.Variants, out)
-	}
-	var keys struct {
-		Keys []struct{ Name, Value string }
-	}
-	if err := c.result(ctx, "/v1/keys", &keys); err != nil {
-		return nil, err
-	}
-	head.Keys = map[string]string{}
-	for _, k := range keys.Keys {
-		head.Keys[k.Name] = k.Value
-	}
-	if len(head.Variants) == 0 {
-		return nil, errors.New("GET /v1/variants: expected at least the variant public")
-	}
-	return &head, nil
+	return source, nil
 }

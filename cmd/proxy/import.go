@@ -118,7 +118,7 @@ func (c *importCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 func (c *importCmd) feeds(ctx context.Context, a *app, account store.Account, t *tally, w world) ([]feed, error) {
 	var all []feed
 	if c.FromCloudflare != "" {
-		from, err := newCloudflare(c.CloudflareAPI, c.FromCloudflare, w.environ, int64(a.settings.Origins.MaxBytes))
+		from, err := newCopier(c.CloudflareAPI, c.FromCloudflare, w.environ, int64(a.settings.Origins.MaxBytes))
 		if err != nil {
 			return nil, err
 		}

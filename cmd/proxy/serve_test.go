@@ -173,7 +173,7 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 			case strings.Contains(command, "=$("):
 				name, inner, _ := strings.Cut(strings.TrimSuffix(command, ")"), "=$(")
 				b.WriteString("capture " + name + " " + strings.Replace(inner, "go run ./cmd/proxy", "proxy", 1) + "\n")
-			case regexp.MustCompile(`^[A-Z]+=[^$]|^IMAGES=`).MatchString(command):
+			case regexp.MustCompile(`^(URL|IMAGES)=`).MatchString(command):
 				b.WriteString("env " + command + "\n")
 			case strings.Contains(command, "go build"):
 				built = append(built, command)
@@ -181,6 +181,10 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 			case strings.HasPrefix(command, "go run ./bench/"): // minutes of work; its own test makes them seconds
 			case strings.Contains(command, " serve "):
 				b.WriteString(served(command) + "\n")
+			case regexp.MustCompile(`^[A-Z_]+=\S+ `).MatchString(command):
+				setting, rest, _ := strings.Cut(command, " ")
+				name, _, _ := strings.Cut(setting, "=")
+				b.WriteString("env " + setting + "\nexec " + strings.Replace(rest, "go run ./cmd/proxy", "proxy", 1) + "\nenv " + name + "=\n")
 			default:
 				b.WriteString("exec " + strings.NewReplacer("go run ./cmd/proxy", "proxy", "./proxy", "proxy").Replace(command) + "\n")
 			}

@@ -31,6 +31,7 @@ type Config struct {
 	StrictOptions bool          `yaml:"strict_options" doc:"refuse what would otherwise be ignored with a warning"`
 	CORS          string        `yaml:"cors" doc:"Access-Control-Allow-Origin of images; empty sends none"`
 	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
+	Cloudflare    Cloudflare    `yaml:"cloudflare" doc:"the account at Cloudflare Images, for images that the store does not have"`
 	Cache         Cache         `yaml:"cache" doc:"finished answers"`
 	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
 	Formats       Formats       `yaml:"formats" doc:"largest outputs by format, longest side in pixels"`
@@ -52,6 +53,37 @@ type Origins struct {
 	MaxBytes     Bytes         `yaml:"max_bytes" doc:"largest source"`
 	Timeout      time.Duration `yaml:"timeout" doc:"for a whole fetch, redirects included"`
 }
+
+// Cloudflare are the knobs of Cloudflare Images as an origin.
+type Cloudflare struct {
+	Mode      string        `yaml:"mode" doc:"originals: fetch originals by the API and transform here; variant: fetch a variant instead; passthrough: Cloudflare transforms; empty: off"`
+	AccountID string        `yaml:"account_id" doc:"the account's id at Cloudflare; its hash is account"`
+	Token     Secret        `yaml:"token" doc:"API token that may read Cloudflare Images; tells which images are private, and the variants and keys"`
+	Variant   string        `yaml:"variant" doc:"what mode variant fetches"`
+	Key       Secret        `yaml:"key" doc:"signing key for private images that are fetched by their URL; empty: one that the API knows"`
+	Private   []string      `yaml:"private" doc:"images that need a proof, where no token tells: ids, folders such as users/*, or *"`
+	Remember  time.Duration `yaml:"remember" doc:"how long what the API said of an image is believed; while it does not answer, a day longer"`
+	Mirror    bool          `yaml:"mirror" doc:"with originals: keep in the store what was fetched, so that the account moves over while it serves"`
+	API       string        `yaml:"api" doc:"base URL of the API"`
+	Delivery  string        `yaml:"delivery" doc:"base URL of delivery"`
+}
+
+// Secret is text that is not shown.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[secret]"
+}
+
+// GoString hides the secret.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Cache are the knobs of the cache.
 type Cache struct {
@@ -164,6 +196,7 @@ func Default() Config {
 			MaxBytes: 100 << 20,
 			Timeout:  20 * time.Second,
 		},
+		Cloudflare: Cloudflare{Variant: "public", Remember: 5 * time.Minute, API: "https://api.cloudflare.com/client/v4", Delivery: "https://imagedelivery.net"},
 		Cache: Cache{
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,

@@ -32,6 +32,7 @@ var rooms = map[string]room{
 	"api":                     {"store params token internal/fault", "it manages a store, and serves no picture"},
 	"api/clients":             {"", "a module of its own: its clients are no dependency of ours"},
 	"origin":                  {"params internal/fault", "the contract of a source"},
+	"origin/cloudflare":       {"origin store params token internal/fault", "an account of Cloudflare's: a source, and a directory of what is there"},
 	"origin/stored":           {"origin store params internal/fault", "sources from the store"},
 	"origin/web":              {"origin params internal/fault", "sources from the web"},
 	"examples/sign":           {"", "what a site does, without us"},

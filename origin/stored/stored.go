@@ -30,6 +30,9 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 	if err != nil {
 		return origin.Source{}, err
 	}
+	if img.Blob == "" { // it is known, and kept elsewhere
+		return origin.Source{}, fault.New(fault.NotFound, "There is no image with this id")
+	}
 	r, n, err := o.blobs.Open(ctx, img.Blob)
 	if err != nil {
 		return origin.Source{}, err

@@ -128,22 +128,46 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 }
 
 // Get fetches an absolute URL.
-func (o *Origin) Get(ctx context.Context, address string) (origin.Source, error) {
+func (o *Origin) Get(ctx context.Context, address string) (source origin.Source, err error) {
+	err = o.ask(ctx, address, nil, func(response *http.Response) error {
+		source, err = o.read(response)
+		return err
+	})
+	return source, err
+}
+
+// Ask fetches an absolute URL with these header fields and gives back whatever it
+// answers, for those who know what its failures mean. The header is the caller's.
+func (o *Origin) Ask(ctx context.Context, address string, fields map[string]string) (status int, header http.Header, body []byte, err error) {
+	err = o.ask(ctx, address, fields, func(response *http.Response) error {
+		status, header = response.StatusCode, response.Header
+		if body, err = io.ReadAll(http.MaxBytesReader(nil, response.Body, o.MaxBytes)); err != nil {
+			return failure(err, fault.DownloadTimeout)
+		}
+		return nil
+	})
+	return status, header, body, err
+}
+
+func (o *Origin) ask(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return origin.Source{}, fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
+		return fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
 	}
 	request.Header.Set("User-Agent", "Fovea/"+o.Version)
 	request.Header.Set("Accept", "image/*")
 	request.Header.Set("Via", "1.1 fovea (image-resizing)")
+	for name, value := range fields {
+		request.Header.Set(name, value)
+	}
 	response, err := o.client.Do(request)
 	if err != nil {
-		return origin.Source{}, failure(err, fault.ConnectTimeout)
+		return failure(err, fault.ConnectTimeout)
 	}
 	defer response.Body.Close()
-	return o.read(response)
+	return read(response)
 }
 
 // failure says which kind of fault a client's error is. timeout is the kind of a

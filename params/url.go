@@ -21,6 +21,18 @@ type Site struct {
 	Origins       Origins  // allowed sources besides the zone's own
 	Strict        bool     // refuse what would be ignored with a warning
 	Ladder        *Ladder  // limits options in URLs; nil = not
+	Rewrites      []Rewrite
+}
+
+// Rewrite returns target by the first rule that is for it, or as it is. It is done
+// once: what a rule has made is not rewritten again.
+func (s *Site) Rewrite(target string) string {
+	for i := range s.Rewrites {
+		if rewritten, ok := s.Rewrites[i].Apply(target); ok {
+			return rewritten
+		}
+	}
+	return target
 }
 
 // Parse reads target, the raw request target as on the wire (origin form or

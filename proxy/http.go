@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/token"
 )
@@ -104,7 +109,7 @@ func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server 
 		Concurrency:          o.Concurrency,
 		MaxConnsPerIP:        o.PerIP,
 		MaxRequestBodySize:   4 << 10, // no request for an image has a body
-		StreamRequestBody:    o.Other != nil,
+		StreamRequestBody:    o.Other != nil || p.Behind != nil,
 		CloseOnShutdown:      true,
 		NoDefaultContentType: true,
 		TCPKeepalive:         true,
@@ -134,6 +139,10 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 		}
 		p.report(rc, start, answer, err)
 	}()
+	if p.Behind != nil && !p.ours(rc) {
+		answer.Kind, err = params.None, p.pass(ctx, rc)
+		return
+	}
 	switch string(rc.Method()) {
 	case fasthttp.MethodGet, fasthttp.MethodHead:
 	case fasthttp.MethodOptions:
@@ -161,6 +170,86 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 		p.write(rc, &answer)
 	}
 	rc.Response.SkipBody = rc.IsHead()
+}
+
+// ours reports whether the request's path is one of ours, whatever is wrong with it.
+func (p *Proxy) ours(rc *fasthttp.RequestCtx) bool {
+	h := &rc.Request.Header
+	target := string(h.RequestURI())
+	if !strings.Contains(string(h.Peek("Via")), viaOurs) {
+		target = p.Site.Rewrite(target)
+	}
+	parsed, _, _ := p.Site.Parse(string(h.Host()), target) // Kind is right even beside an error
+	return parsed.Kind != params.None
+}
+
+// passPatience is how long a visitor may take to send a body to the website behind.
+const passPatience = 10 * time.Minute
+
+// leash is a body that is read by somebody who may not know when to stop: once it
+// has ended, its bytes are the server's again.
+type leash struct {
+	mu    sync.Mutex
+	from  io.Reader
+	whole atomic.Bool // it was read to its end
+	ended bool
+}
+
+func (l *leash) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, io.ErrClosedPipe
+	}
+	n, err := l.from.Read(p)
+	if err != nil {
+		l.whole.Store(errors.Is(err, io.EOF))
+	}
+	return n, err
+}
+
+// pass hands a request that is none of ours to the website behind, and its answer
+// back as it comes.
+func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
+	h := &rc.Request.Header
+	f := &origin.Forwarded{
+		Method: string(rc.Method()), Target: string(h.RequestURI()), Header: http.Header{}, Host: string(h.Host()),
+		Client: rc.RemoteIP().String(), Secure: rc.IsTLS(), Length: int64(max(h.ContentLength(), -1)),
+	}
+	for name, value := range h.All() {
+		if !strings.EqualFold(string(name), "Host") && !strings.EqualFold(string(name), "Content-Length") {
+			f.Header.Add(string(name), string(value))
+		}
+	}
+	if body := rc.RequestBodyStream(); body != nil && f.Length != 0 {
+		held := &leash{from: body}
+		f.Body = held
+		_ = rc.Conn().SetReadDeadline(time.Now().Add(passPatience))
+		defer func() {
+			if !held.whole.Load() {
+				_ = rc.Conn().SetReadDeadline(time.Now()) // who still reads stops
+			}
+			held.mu.Lock()
+			defer held.mu.Unlock()
+			held.ended = true
+		}()
+	} else {
+		f.Length = 0
+	}
+	response, err := p.Behind(ctx, f) //nolint:bodyclose // the server closes it at the end of the stream
+	if err != nil {
+		p.fail(rc, params.None, err)
+		return err
+	}
+	for name, values := range response.Header {
+		for _, value := range values {
+			rc.Response.Header.Add(name, value)
+		}
+	}
+	rc.SetStatusCode(response.StatusCode)
+	rc.Response.SkipBody = rc.IsHead()
+	rc.SetBodyStream(response.Body, int(response.ContentLength))
+	return nil
 }
 
 // readRequest copies what an answer can depend on out of the server's buffers,
@@ -363,7 +452,7 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, 
 	if err != nil {
 		r.Code, _, _ = Failure(err)
 	}
-	if !rc.IsHead() {
+	if !rc.IsHead() && !rc.Response.IsBodyStream() {
 		r.Bytes = len(rc.Response.Body())
 	}
 	p.Report(r)

@@ -21,6 +21,7 @@ import (
 // on, and nothing else. Once resolved it is only read.
 type plan struct {
 	proxy    *Proxy
+	path     string // of the request, rewritten
 	target   params.Target
 	options  params.Options // the variant's or the URL's, with the client's hints applied
 	image    *store.Image   // Hosted
@@ -54,7 +55,11 @@ type chosen struct {
 // A non-nil assume stands in for the stored record of a hosted image.
 func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) error {
 	var err error
-	pl.target, pl.warnings, err = pl.proxy.Site.Parse(r.Host, r.Target)
+	pl.path = r.Target
+	if !strings.Contains(r.Via, viaOurs) { // a transform's own fetch is for what is behind the plain path
+		pl.path = pl.proxy.Site.Rewrite(r.Target)
+	}
+	pl.target, pl.warnings, err = pl.proxy.Site.Parse(r.Host, pl.path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/fovea-images/fovea/cache"
@@ -46,6 +47,9 @@ type Options struct {
 	Reencode     Reencode // "" is ReencodeOff
 	// AllowOrigin is the value of Access-Control-Allow-Origin on public images; "" sends none.
 	AllowOrigin string
+	// Behind passes on what is no image's to the website behind; nil: it is not found.
+	// What it returns with an error is nil; the door closes the answer's body.
+	Behind func(ctx context.Context, f *origin.Forwarded) (*http.Response, error)
 	// Version is told in the cf-resized header.
 	Version string
 	// Now is the clock; nil is time.Now.

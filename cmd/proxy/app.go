@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
 	"github.com/fovea-images/fovea/negotiate"
+	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/origin/cloudflare"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
@@ -110,6 +112,11 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	complain("engine.native_decoders: ", err)
 	faces, err := face.New()
 	complain("", err)
+	site.Rewrites, err = newRewrites(settings.Paths)
+	complain("paths: ", err)
+	if settings.Origins.Forward && settings.Origins.Site == "" {
+		complain("origins.forward: ", errors.New("expected origins.site, the website to pass paths on to"))
+	}
 	l := settings.Ladder
 	site.Ladder, err = params.NewLadder(params.Ladder{Widths: l.Widths, Heights: l.Heights, Qualities: l.Qualities, Options: l.Options, Refuse: l.Refuse})
 	complain("flexible.", err)
@@ -145,8 +152,13 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	}
 	hosted, render := a.hosted(settings.Cloudflare)
 	c := settings.Cache
+	var behind func(context.Context, *origin.Forwarded) (*http.Response, error)
+	if settings.Origins.Forward {
+		behind = a.web.Forward
+	}
 	a.proxy, err = proxy.New(proxy.Options{
-		Site: site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
+		Behind: behind,
+		Site:   site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
 		Stored: hosted, Render: render, Web: a.web,
 		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
 		Tokens: tokens, Referers: referers, AllowOrigin: settings.CORS, Sources: settings.Engine.Sources,
@@ -161,6 +173,23 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	}
 	a.measure()
 	return a, nil
+}
+
+// newRewrites reads rules such as "/images/* => /cdn-cgi/imagedelivery/<hash>/$1".
+func newRewrites(rules []string) ([]params.Rewrite, error) {
+	var all []params.Rewrite
+	for _, rule := range rules {
+		from, to, ok := strings.Cut(rule, "=>")
+		if !ok {
+			return nil, fmt.Errorf("expected FROM => TO, received %q", rule)
+		}
+		rewrite, err := params.ParseRewrite(strings.TrimSpace(from), strings.TrimSpace(to))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rewrite)
+	}
+	return all, nil
 }
 
 // checkHash says whether an account may have this hash.

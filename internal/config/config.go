@@ -28,6 +28,7 @@ type Config struct {
 	Demo          bool          `yaml:"demo" doc:"put the demo pictures into an empty store"`
 	Zone          string        `yaml:"zone" doc:"host name whose paths are same-zone sources; empty: the request's own host"`
 	DeliveryHosts []string      `yaml:"delivery_hosts" doc:"hosts that also answer /<hash>/<id>/<variant> without /cdn-cgi/imagedelivery"`
+	Paths         []string      `yaml:"paths" doc:"plain paths for image URLs, such as '/images/* => /cdn-cgi/imagedelivery/<hash>/$1'; the first that fits counts"`
 	StrictOptions bool          `yaml:"strict_options" doc:"refuse what would otherwise be ignored with a warning"`
 	CORS          string        `yaml:"cors" doc:"Access-Control-Allow-Origin of images; empty sends none"`
 	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
@@ -47,6 +48,7 @@ type Config struct {
 
 // Origins are the knobs of remote sources.
 type Origins struct {
+	Forward      bool          `yaml:"forward" doc:"pass every path that is no image's on to site, so that this server can stand in front of all of it"`
 	Site         string        `yaml:"site" doc:"base URL of the website behind, for same-zone paths; empty: none"`
 	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
 	AllowPrivate []string      `yaml:"allow_private" doc:"CIDRs of private addresses that may be fetched all the same"`

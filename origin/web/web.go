@@ -41,6 +41,9 @@ type Origin struct {
 	client *http.Client
 }
 
+// viaName is our name in the Via field of what we send.
+const viaName = "fovea"
+
 const maxRedirects = 5 // R-origins
 
 // New checks o and returns an Origin.
@@ -158,7 +161,7 @@ func (o *Origin) ask(ctx context.Context, address string, fields map[string]stri
 	}
 	request.Header.Set("User-Agent", "Fovea/"+o.Version)
 	request.Header.Set("Accept", "image/*")
-	request.Header.Set("Via", "1.1 fovea (image-resizing)")
+	request.Header.Set("Via", "1.1 "+viaName+" (image-resizing)")
 	for name, value := range fields {
 		request.Header.Set(name, value)
 	}

@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/origin"
+)
+
+// hopByHop are the fields of one connection (RFC 9110 section 7.6.1).
+var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+func dropHops(h http.Header) {
+	for _, line := range h.Values("Connection") {
+		for name := range strings.SplitSeq(line, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range hopByHop {
+		h.Del(name)
+	}
+}
+
+// Forward passes a request on to the website and returns its answer as it comes:
+// redirects, failures and all. The caller closes its body. Unlike a fetch it takes
+// the visitor's fields with it: they are the website's own.
+func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Response, error) {
+	if o.Site == nil {
+		return nil, fault.New(fault.NotFound, "There is no website behind this server")
+	}
+	if strings.Contains(f.Header.Get("Via"), viaName) {
+		return nil, fault.New(fault.Loop, "The website behind this server is this server")
+	}
+	if f.Header.Get("Upgrade") != "" {
+		return nil, fault.New(fault.BadOptions, "Connections are not upgraded here; open it to the website itself")
+	}
+	request, err := http.NewRequestWithContext(ctx, f.Method, strings.TrimSuffix(o.Site.String(), "/")+f.Target, f.Body)
+	if err != nil {
+		return nil, fault.Wrap(fault.BadSource, err, "The path is none that can be passed on")
+	}
+	request.Header = f.Header
+	request.ContentLength = f.Length
+	dropHops(request.Header)
+	request.Header.Add("Via", "1.1 "+viaName)
+	request.Header.Set("X-Forwarded-Host", f.Host)
+	request.Header.Set("X-Forwarded-For", strings.TrimPrefix(request.Header.Get("X-Forwarded-For")+", "+f.Client, ", "))
+	request.Header.Set("X-Forwarded-Proto", map[bool]string{true: "https", false: "http"}[f.Secure])
+	if _, named := request.Header["User-Agent"]; !named {
+		request.Header["User-Agent"] = nil // or the client would name itself
+	}
+	response, err := o.client.Transport.RoundTrip(request)
+	if err != nil {
+		return nil, failure(err, fault.ConnectTimeout)
+	}
+	dropHops(response.Header)
+	return response, nil
+}

@@ -9,7 +9,7 @@ import (
 	"github.com/fovea-images/fovea/params"
 )
 
-// Source is what an Origin brought. The body is the caller's.
+// Source is what an Origin brought. The body may be shared: it is only read.
 type Source struct {
 	Body []byte
 	// Validator changes whenever the body does: the origin's ETag without quotes

@@ -135,7 +135,10 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})
 	complain("engine: ", err)
-	a.web, err = newWeb(settings.Origins)
+	a.web, err = newWeb(settings.Origins, func(address string) bool {
+		_, _, hosted := site.DeliveryOf(address)
+		return hosted
+	})
 	complain("origins.", err)
 	a.site = site
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
@@ -212,8 +215,8 @@ func lower(list []string) []string {
 	return all
 }
 
-func newWeb(o config.Origins) (*web.Origin, error) {
-	options := web.Options{MaxBytes: int64(o.MaxBytes), Timeout: o.Timeout, Version: version}
+func newWeb(o config.Origins, unkept func(address string) bool) (*web.Origin, error) {
+	options := web.Options{MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
 	if o.Site != "" {
 		site, err := url.Parse(o.Site)
 		if err != nil {
@@ -268,8 +271,8 @@ func (a *app) newAPI(settings config.Config) error {
 		return err
 	}
 	imports := settings.Origins
-	imports.MaxBytes, imports.Site = c.MaxBytes, ""
-	from, err := newWeb(imports)
+	imports.MaxBytes, imports.Site, imports.Keep = c.MaxBytes, "", 0
+	from, err := newWeb(imports, nil)
 	if err != nil {
 		return err
 	}

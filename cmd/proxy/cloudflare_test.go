@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -34,6 +36,7 @@ func newUpstream(t *testing.T) *upstream {
 		t.Fatal(err)
 	}
 	behind := httputil.NewSingleHostReverseProxy(address)
+	behind.ErrorLog = log.New(io.Discard, "", 0) // clients hang up; that is not news
 	u.line = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		u.asked.Add(1)
 		if !u.fault.Load().(func(http.ResponseWriter) bool)(rw) {

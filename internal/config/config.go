@@ -53,6 +53,8 @@ type Origins struct {
 	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
 	AllowPrivate []string      `yaml:"allow_private" doc:"CIDRs of private addresses that may be fetched all the same"`
 	MaxBytes     Bytes         `yaml:"max_bytes" doc:"largest source"`
+	Keep         Bytes         `yaml:"keep" doc:"memory for sources, so that every size of a picture is made from one fetch; 0: none"`
+	PerHost      int           `yaml:"per_host" doc:"fetches at once from one host; a slow one takes no more"`
 	Timeout      time.Duration `yaml:"timeout" doc:"for a whole fetch, redirects included"`
 }
 
@@ -196,6 +198,8 @@ func Default() Config {
 		CORS:     "*",
 		Origins: Origins{
 			MaxBytes: 100 << 20,
+			Keep:     64 << 20,
+			PerHost:  16,
 			Timeout:  20 * time.Second,
 		},
 		Cloudflare: Cloudflare{Variant: "public", Remember: 5 * time.Minute, API: "https://api.cloudflare.com/client/v4", Delivery: "https://imagedelivery.net"},

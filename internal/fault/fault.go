@@ -85,7 +85,7 @@ type Error struct {
 	Public string // one sentence that any visitor may read; never empty, never a secret
 	Cause  error  // for the operator's log only; may be nil
 	Hint   string // what the operator can do about it; may be empty
-	Status int    // the origin's status for OriginRefused, otherwise 0
+	Status int    // the origin's status for OriginRefused and OriginBroken, otherwise 0
 }
 
 // New returns an Error whose public sentence is formatted from format and args.

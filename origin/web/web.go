@@ -31,14 +31,23 @@ type Options struct {
 	Connect      time.Duration  // for a connection, and again for TLS; 5 s
 	Header       time.Duration  // from the request to the answer's header; 10 s
 	PerHost      int            // connections to one host; 32
-	Version      string         // told in User-Agent and Via
-	RootCAs      *tls.Config    // nil: the system's; tests bring their own
+	Keep         int64          // bytes of sources kept in memory; 0 = none
+	// Unkept are URLs whose source is not kept, whatever its origin says: those of
+	// images that can become private. nil = none.
+	Unkept  func(address string) bool
+	Version string // told in User-Agent and Via
+	Now     func() time.Time
+	// Pause waits between two attempts; it ends with ctx. nil = for as long as it is told.
+	Pause   func(ctx context.Context, d time.Duration) error
+	RootCAs *tls.Config // nil: the system's; tests bring their own
 }
 
 // Origin is an origin.Origin of remote sources.
 type Origin struct {
 	Options
 	client *http.Client
+	hosts  hosts
+	kept   *kept
 }
 
 // viaName is our name in the Via field of what we send.
@@ -68,7 +77,13 @@ func New(o Options) (*Origin, error) {
 	if o.PerHost == 0 {
 		o.PerHost = 32
 	}
-	w := &Origin{Options: o}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Pause == nil {
+		o.Pause = pause
+	}
+	w := &Origin{Options: o, hosts: hosts{slots: o.PerHost, now: o.Now}, kept: newKept(o.Keep)}
 	dialer := &net.Dialer{Timeout: o.Connect, KeepAlive: 30 * time.Second, Control: w.guard}
 	w.client = &http.Client{
 		CheckRedirect: w.redirect,
@@ -130,13 +145,64 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 	return o.Get(ctx, address)
 }
 
-// Get fetches an absolute URL.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Get fetches an absolute URL, or gives back what is kept of it: while its origin
+// says that it is fresh without asking, then if the origin says that it is still the
+// same. The body is shared: it is only read.
 func (o *Origin) Get(ctx context.Context, address string) (source origin.Source, err error) {
-	err = o.ask(ctx, address, nil, func(response *http.Response) error {
-		source, err = o.read(response)
+	known := o.kept.get(address)
+	fields := map[string]string{}
+	if known != nil {
+		if left := known.until.Sub(o.Now()); left > 0 {
+			source = known.source
+			source.Fresh = left
+			return source, nil
+		}
+		if known.etag != "" {
+			fields["If-None-Match"] = known.etag
+		} else if known.modified != "" {
+			fields["If-Modified-Since"] = known.modified
+		}
+	}
+	err = o.ask(ctx, address, fields, func(response *http.Response) error {
+		if response.StatusCode == http.StatusNotModified && len(fields) > 0 {
+			source = known.source
+			live(&source, response.Header)
+			o.keep(address, source, response.Header, known)
+			return nil
+		}
+		if source, err = o.read(response); err == nil {
+			o.keep(address, source, response.Header, nil)
+		}
 		return err
 	})
 	return source, err
+}
+
+// keep keeps a source that may be kept. A 304 need not repeat the validators of old.
+func (o *Origin) keep(address string, source origin.Source, header http.Header, old *keptSource) {
+	k := &keptSource{url: address, source: source, etag: header.Get("ETag"), modified: header.Get("Last-Modified"), until: o.Now().Add(source.Fresh)}
+	if old != nil && k.etag == "" {
+		k.etag = old.etag
+	}
+	if old != nil && k.modified == "" {
+		k.modified = old.modified
+	}
+	if o.Keep == 0 || o.Unkept != nil && o.Unkept(address) || source.Private || source.Fresh == 0 && k.etag == "" && k.modified == "" {
+		o.kept.drop(address)
+		return
+	}
+	o.kept.put(k)
 }
 
 // Ask fetches an absolute URL with these header fields and gives back whatever it
@@ -152,9 +218,29 @@ func (o *Origin) Ask(ctx context.Context, address string, fields map[string]stri
 	return status, header, body, err
 }
 
+// ask sends a request, again if it failed in passing, and has its answer read; all
+// within one deadline.
 func (o *Origin) ask(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
+	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	leave, err := o.hosts.enter(ctx, u.Host)
+	if err != nil {
+		return err
+	}
+	for attempt := 0; ; attempt++ {
+		err = o.once(ctx, address, fields, read)
+		if err == nil || attempt == retries || !passing(err) || o.Pause(ctx, backoff(attempt)) != nil {
+			leave(err != nil && counts(err))
+			return err
+		}
+	}
+}
+
+func (o *Origin) once(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
@@ -218,9 +304,7 @@ func (o *Origin) read(response *http.Response) (origin.Source, error) {
 	if at, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
 		source.Modified = at
 	}
-	control := response.Header.Values("Cache-Control")
-	source.Fresh, source.MustRevalidate = lifetime(control)
-	source.Private = private(control)
+	live(&source, response.Header)
 	return source, nil
 }
 
@@ -242,7 +326,7 @@ func judge(response *http.Response) error {
 	case status >= 400 && status < 500:
 		return &fault.Error{Kind: fault.OriginRefused, Public: "It answered " + strconv.Itoa(status), Status: status}
 	case status >= 500:
-		return fault.New(fault.OriginBroken, "It answered %d", status)
+		return &fault.Error{Kind: fault.OriginBroken, Public: "It answered " + strconv.Itoa(status), Status: status}
 	}
 	return fault.New(fault.FetchFailed, "Expected the status 200, received %d", status)
 }
@@ -261,6 +345,13 @@ func validator(etag string) string {
 		}
 	}
 	return inner
+}
+
+// live sets how long a source may be kept.
+func live(source *origin.Source, header http.Header) {
+	control := header.Values("Cache-Control")
+	source.Fresh, source.MustRevalidate = lifetime(control)
+	source.Private = private(control)
 }
 
 // private reports whether a shared cache may not keep the answer (RFC 9111 section

@@ -18,9 +18,12 @@ import (
 // newCloudflare returns the account at Cloudflare as an origin; nil if there is none.
 func newCloudflare(settings config.Config, log *slog.Logger) (*cloudflare.Origin, error) {
 	c := settings.Cloudflare
+	if c.Mode == "" && c.Token != "" {
+		c.Mode = "originals"
+	}
 	if c.Mode == "" {
-		if c.Token != "" || c.AccountID != "" || c.Mirror {
-			return nil, errors.New("mode: expected originals, variant or passthrough beside the other knobs, received nothing")
+		if c.AccountID != "" || c.Mirror {
+			return nil, errors.New("mode: expected originals, variant or passthrough beside the other knobs, or a token, received nothing")
 		}
 		return nil, nil
 	}

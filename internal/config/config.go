@@ -60,7 +60,7 @@ type Origins struct {
 
 // Cloudflare are the knobs of Cloudflare Images as an origin.
 type Cloudflare struct {
-	Mode      string        `yaml:"mode" doc:"originals: fetch originals by the API and transform here; variant: fetch a variant instead; passthrough: Cloudflare transforms; empty: off"`
+	Mode      string        `yaml:"mode" doc:"originals: fetch originals by the API and transform here; variant: fetch a variant instead; passthrough: Cloudflare transforms; empty: originals with a token, otherwise off"`
 	AccountID string        `yaml:"account_id" doc:"the account's id at Cloudflare; its hash is account"`
 	Token     Secret        `yaml:"token" doc:"API token that may read Cloudflare Images; tells which images are private, and the variants and keys"`
 	Variant   string        `yaml:"variant" doc:"what mode variant fetches"`

@@ -35,6 +35,8 @@ var rooms = map[string]room{
 	"origin/cloudflare":       {"origin store params token internal/fault", "an account of Cloudflare's: a source, and a directory of what is there"},
 	"origin/stored":           {"origin store params internal/fault", "sources from the store"},
 	"origin/web":              {"origin params internal/fault", "sources from the web"},
+	"examples/cloudflare":     {"", "a configuration, and a test that runs it"},
+	"examples/site":           {"", "a configuration, and a test that runs it"},
 	"examples/sign":           {"", "what a site does, without us"},
 	"internal/flight":         {"", "one piece of work for many who ask"},
 	"internal/fault":          {"", "every room speaks of failure"},

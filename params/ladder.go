@@ -79,7 +79,9 @@ func (l *Ladder) apply(o Options, warnings []Warning) (Options, []Warning, error
 	if o.AutoWidth {
 		if whole := math.Ceil(o.DPR); whole != o.DPR { // it multiplies whatever width the client gets
 			warnings = append(warnings, Warning{Option: "dpr", Text: fmt.Sprintf("dpr %v was taken for %v", o.DPR, whole)})
-			o.DPR = whole
+			if o.DPR = whole; whole == 1 {
+				o.DPR = 0
+			}
 		}
 		step("wmobile", &o.Mobile, l.Widths)
 		step("wdesktop", &o.Desktop, l.Widths)
@@ -87,6 +89,7 @@ func (l *Ladder) apply(o Options, warnings []Warning) (Options, []Warning, error
 		for i := range o.Breakpoints {
 			step("wbreakpoints", &o.Breakpoints[i], l.Widths)
 		}
+		o.Breakpoints = slices.Compact(o.Breakpoints) // they rise; two may have met
 	}
 	step("quality", &o.Quality, l.Qualities)
 	step("slow-connection-quality", &o.SlowQuality, l.Qualities)

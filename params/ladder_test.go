@@ -83,3 +83,30 @@ func TestDeliveryOf(t *testing.T) {
 		}
 	}
 }
+
+// FuzzLadder: what the ladder gave is what it gives for it, and is on the rungs.
+func FuzzLadder(f *testing.F) {
+	ladder, err := NewLadder(Ladder{Widths: []int{320, 640, 1280}, Heights: []int{200, 400}, Qualities: []int{60, 85}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, list := range []string{"w=321,dpr=1.5", "h=9999,q=3", "w=auto,dpr=2.2,wbreakpoints=1;2", "trim=1;2;3;4,dpr=3,w=9", "w=1,h=1,scq=7"} {
+		f.Add(list)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		o, _, err := parseOptions(list, false, ladder)
+		if err != nil {
+			return
+		}
+		again, warnings, err := parseOptions(o.String(), false, ladder)
+		if err != nil || again.String() != o.String() {
+			t.Errorf("%q: %s, then %s, %v, %v", list, o, again, warnings, err)
+		}
+		if o.AutoWidth { // its widths are known when the client is; dpr is whole
+			return
+		}
+		if w, h := o.Box(); w != 0 && w != 320 && w != 640 && w != 1280 || h != 0 && h != 200 && h != 400 {
+			t.Errorf("%q: %d×%d", list, w, h)
+		}
+	})
+}

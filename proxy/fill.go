@@ -90,7 +90,7 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 func (pl *plan) fillRendered(ctx context.Context) (cache.Entry, error) {
 	start := pl.proxy.Now()
 	bucket := negotiate.Bucket(pl.options, true, pl.accepts)
-	src, err := pl.proxy.Render(ctx, pl.target, bucket.String())
+	src, err := pl.proxy.Render(ctx, pl.target, bucket.String(), pl.signed)
 	if err != nil {
 		return cache.Entry{}, err
 	}
@@ -102,6 +102,9 @@ func (pl *plan) fillRendered(ctx context.Context) (cache.Entry, error) {
 	entry.Body, entry.Type = result.Body, result.Media.String()
 	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator, ""), src.Modified
 	pl.live(&entry, src)
+	if pl.signed != "" {
+		unkept(&entry)
+	}
 	entry.Fields = append(entry.Fields, doneFields(pl, pl.proxy.Now().Sub(start), result)...)
 	return entry, nil
 }

@@ -30,6 +30,7 @@ type plan struct {
 	hints    []string         // request headers that shaped options
 	warnings []params.Warning // about this request's spelling; not part of the entry
 	maxAge   time.Duration    // Hosted; of a remote source its origin decides
+	signed   string           // path and query for who renders it to judge; "" = nothing is for it to judge
 	private  bool             // it needed a proof
 	verdict  token.Verdict
 	expires  time.Time // of the proof; zero = never
@@ -127,7 +128,14 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 			}
 		}
 	}
-	return pl.authorise(ctx, r)
+	if err := pl.authorise(ctx, r); err != nil {
+		return err
+	}
+	// Nobody has told us whether the image is private: who renders it knows.
+	if path, query := params.SplitTarget(pl.path); pl.rendered() && pl.image.Version == 0 && token.Signed(query) {
+		pl.signed = path + "?" + query
+	}
+	return nil
 }
 
 // elsewhere reports whether the image is hosted, and not in our own store.
@@ -211,6 +219,10 @@ func (pl *plan) name() string {
 	}
 	if pl.image != nil {
 		b = strconv.AppendInt(append(b, " version="...), pl.image.Version, 10)
+	}
+	if pl.signed != "" {
+		sum := sha256.Sum256([]byte(pl.signed))
+		b = append(append(b, " signed="...), hex.EncodeToString(sum[:])...)
 	}
 	b = append(b, " engine="+engine.Version+" "...)
 	if pl.known {

@@ -32,7 +32,9 @@ type Options struct {
 	Web     origin.Origin // brings remote sources; nil refuses them
 	// Render brings the finished picture of a hosted image that is kept elsewhere, as
 	// a client that accepts these media types gets it; nil: they are transformed here.
-	Render func(ctx context.Context, t params.Target, accept string) (origin.Source, error)
+	// signed is the visitor's own path and query, if it carries a signature that only
+	// Cloudflare can judge; otherwise "".
+	Render func(ctx context.Context, t params.Target, accept, signed string) (origin.Source, error)
 	Life   Life
 	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
 	// long as a fill may take.

@@ -45,6 +45,13 @@ func (v *Verifier) find(r *Request) (proof, error) {
 	return proof{}, nil
 }
 
+// Signed reports whether a raw query carries a signature of Cloudflare's kind, good
+// or bad.
+func Signed(query string) bool {
+	p, _, err := findInQuery(query)
+	return err == nil && p.signed
+}
+
 // checkToken judges a token's length and letters: base64 decoders pass over line
 // ends, and one token would have many spellings.
 func checkToken(text string) error {

@@ -52,7 +52,7 @@ func newCloudflare(settings config.Config, log *slog.Logger) (*cloudflare.Origin
 
 // hosted returns where hosted images come from: the store, then Cloudflare. render
 // is not nil if Cloudflare is to make the pictures of its images.
-func (a *app) hosted(c config.Cloudflare) (from origin.Origin, render func(context.Context, params.Target, string) (origin.Source, error)) {
+func (a *app) hosted(c config.Cloudflare) (from origin.Origin, render func(ctx context.Context, t params.Target, accept, signed string) (origin.Source, error)) {
 	kept := stored.New(a.catalog, a.library.Blobs)
 	switch {
 	case a.upstream == nil:

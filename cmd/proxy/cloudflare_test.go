@@ -196,6 +196,19 @@ func TestInFrontOfCloudflareByPassingThrough(t *testing.T) {
 	if response, body := get(t, s.url+demoPath+"landscape/nothing"); response.StatusCode != 403 || !strings.Contains(string(body), "9425") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
+	t.Run("a visitor's own signature is passed on, and what it opens is not kept", func(t *testing.T) {
+		u.call(t, "PATCH", "v1/still-life", `{"requireSignedURLs":true}`)
+		proof := u.signed(t, demoPath+"still-life/public")
+		becomes(t, s.url+demoPath+"still-life/public", 403)
+		for range 2 {
+			before := u.asked.Load()
+			if response := becomes(t, s.url+proof, 200); response.Header.Get("Cache-Control") != "private, no-store" || u.asked.Load() == before {
+				t.Errorf("%v, asked %d times", response.Header, u.asked.Load()-before)
+			}
+		}
+		becomes(t, s.url+demoPath+"still-life/public", 403)
+		becomes(t, s.url+proof[:len(proof)-1], 403)
+	})
 	t.Run("private images are signed upstream", func(t *testing.T) {
 		u.call(t, "PATCH", "v1/ornament", `{"requireSignedURLs":true}`)
 		s := u.edge(t, "passthrough", u.access())

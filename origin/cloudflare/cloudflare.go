@@ -133,16 +133,17 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 		return source(status, header, body, err)
 	}
 	t.Variant, t.Options = o.Variant, params.Options{}
-	return o.deliver(ctx, t, "*/*")
+	return o.deliver(ctx, t, "*/*", "")
 }
 
 // Render fetches the finished picture of a target, as a client that accepts these
-// media types gets it.
-func (o *Origin) Render(ctx context.Context, t params.Target, accept string) (origin.Source, error) {
+// media types gets it. signed is a visitor's path and query to pass on as they are,
+// for Cloudflare to judge; "" = none.
+func (o *Origin) Render(ctx context.Context, t params.Target, accept, signed string) (origin.Source, error) {
 	if t.Kind != params.Hosted || t.Account != o.Hash {
 		return origin.Source{}, errNotHere
 	}
-	return o.deliver(ctx, t, accept)
+	return o.deliver(ctx, t, accept, signed)
 }
 
 // via says who asks, and not that a transform does: Cloudflare would take that for
@@ -154,12 +155,14 @@ const deliveryPrefix = "/cdn-cgi/imagedelivery"
 // signatureLife is how long what we sign upstream is good for: one fetch.
 const signatureLife = 5 * time.Minute
 
-func (o *Origin) deliver(ctx context.Context, t params.Target, accept string) (origin.Source, error) {
+func (o *Origin) deliver(ctx context.Context, t params.Target, accept, signed string) (origin.Source, error) {
 	if err := o.resting(); err != nil {
 		return origin.Source{}, err
 	}
 	path := strings.TrimPrefix(t.String(), deliveryPrefix)
-	if key := o.key(); key.Value != "" && o.private(t.Image) {
+	if signed != "" {
+		path = strings.TrimPrefix(signed, deliveryPrefix)
+	} else if key := o.key(); key.Value != "" && o.private(t.Image) {
 		var err error
 		if path, err = token.SignURL(path, key, o.Now().Add(signatureLife)); err != nil {
 			return origin.Source{}, err

@@ -3,6 +3,7 @@ package origin
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
@@ -45,4 +46,20 @@ func (all InOrder) Fetch(ctx context.Context, t params.Target) (Source, error) {
 // of the origin's kinds, NotFound, SourceTooLong or NotAllowed.
 type Origin interface {
 	Fetch(ctx context.Context, t params.Target) (Source, error)
+}
+
+// Validator is an ETag without its mark and quotes; "" if it is none, or holds
+// what must not stand in ours.
+func Validator(etag string) string {
+	inner := strings.TrimPrefix(etag, "W/")
+	if len(inner) < 3 || len(inner) > 256 || inner[0] != '"' || inner[len(inner)-1] != '"' {
+		return ""
+	}
+	inner = inner[1 : len(inner)-1]
+	for i := range len(inner) {
+		if c := inner[i]; c <= ' ' || c == '"' || c == ',' || c >= 0x7f {
+			return ""
+		}
+	}
+	return inner
 }

@@ -23,6 +23,7 @@ var rooms = map[string]room{
 	"engine/picturetest":      {"", "pictures for tests"},
 	"engine/codec":            {"engine engine/codec/native engine/pixel params internal/fault", "the two ends of the engine"},
 	"engine/codec/native":     {"", "bytes in, bytes out; it knows only the libraries"},
+	"bench/passthrough":       {"", "it measures the running binary"},
 	"bench/engine":            {"engine engine/codec engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
 	"token":                   {"", "proofs know of keys and clocks, not of pictures"},
 	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},

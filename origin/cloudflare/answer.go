@@ -32,8 +32,11 @@ func source(status int, header http.Header, body []byte, err error) (origin.Sour
 	if status != http.StatusOK {
 		return origin.Source{}, refusal(status, header, body)
 	}
-	sum := sha256.Sum256(body)
-	s := origin.Source{Body: body, Validator: hex.EncodeToString(sum[:16])}
+	s := origin.Source{Body: body, Validator: origin.Validator(header.Get("ETag"))}
+	if s.Validator == "" {
+		sum := sha256.Sum256(body)
+		s.Validator = hex.EncodeToString(sum[:16])
+	}
 	if at, err := http.ParseTime(header.Get("Last-Modified")); err == nil {
 		s.Modified = at
 	}

@@ -2,13 +2,13 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -210,10 +210,8 @@ func (o *Origin) keep(address string, source origin.Source, header http.Header, 
 func (o *Origin) Ask(ctx context.Context, address string, fields map[string]string) (status int, header http.Header, body []byte, err error) {
 	err = o.ask(ctx, address, fields, func(response *http.Response) error {
 		status, header = response.StatusCode, response.Header
-		if body, err = io.ReadAll(http.MaxBytesReader(nil, response.Body, o.MaxBytes)); err != nil {
-			return failure(err, fault.DownloadTimeout)
-		}
-		return nil
+		body, err = o.body(response)
+		return err
 	})
 	return status, header, body, err
 }
@@ -292,11 +290,11 @@ func (o *Origin) read(response *http.Response) (origin.Source, error) {
 	if response.ContentLength > o.MaxBytes {
 		return origin.Source{}, fault.New(fault.SourceTooLong, "The source has %d bytes; at most %d are read", response.ContentLength, o.MaxBytes)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, o.MaxBytes))
+	body, err := o.body(response)
 	if err != nil {
-		return origin.Source{}, failure(err, fault.DownloadTimeout)
+		return origin.Source{}, err
 	}
-	source := origin.Source{Body: body, Validator: validator(response.Header.Get("ETag"))}
+	source := origin.Source{Body: body, Validator: origin.Validator(response.Header.Get("ETag"))}
 	if source.Validator == "" {
 		sum := sha256.Sum256(body)
 		source.Validator = hex.EncodeToString(sum[:])
@@ -306,6 +304,20 @@ func (o *Origin) read(response *http.Response) (origin.Source, error) {
 	}
 	live(&source, response.Header)
 	return source, nil
+}
+
+// trusted is how much of what an answer says of its length is believed before it has
+// come.
+const trusted = 4 << 20
+
+// body reads an answer whole, into memory that fits it at once if it told its length.
+func (o *Origin) body(response *http.Response) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(response.ContentLength, 0), o.MaxBytes, trusted)) + bytes.MinRead) // ReadFrom wants room to see the end
+	if _, err := b.ReadFrom(http.MaxBytesReader(nil, response.Body, o.MaxBytes)); err != nil {
+		return nil, failure(err, fault.DownloadTimeout)
+	}
+	return b.Bytes(), nil
 }
 
 // judge refuses every answer that is not a whole body (R-origin4xx).
@@ -329,22 +341,6 @@ func judge(response *http.Response) error {
 		return &fault.Error{Kind: fault.OriginBroken, Public: "It answered " + strconv.Itoa(status), Status: status}
 	}
 	return fault.New(fault.FetchFailed, "Expected the status 200, received %d", status)
-}
-
-// validator is an ETag without its mark and quotes; "" if it is none, or holds
-// what must not stand in ours.
-func validator(etag string) string {
-	inner := strings.TrimPrefix(etag, "W/")
-	if len(inner) < 3 || len(inner) > 256 || inner[0] != '"' || inner[len(inner)-1] != '"' {
-		return ""
-	}
-	inner = inner[1 : len(inner)-1]
-	for i := range len(inner) {
-		if c := inner[i]; c <= ' ' || c == '"' || c == ',' || c >= 0x7f {
-			return ""
-		}
-	}
-	return inner
 }
 
 // live sets how long a source may be kept.

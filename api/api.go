@@ -55,10 +55,14 @@ type Report struct {
 // API answers management calls. It is safe for concurrent use.
 type API struct {
 	Options
-	base    *url.URL      // of PublicURL; nil = the request's own host
-	uploads chan struct{} // as many as may arrive at once
-	judging chan struct{} // as many as are in memory at once
+	base     *url.URL      // of PublicURL; nil = the request's own host
+	uploads  chan struct{} // as many as may arrive at once
+	judging  chan struct{} // as many as are in memory at once
+	fetching chan struct{} // likewise, of imports: they wait for somebody else
 }
+
+// fetches is how many imports by URL may be under way.
+const fetches = 16
 
 // New checks o and returns an API over it.
 func New(o Options) (*API, error) {
@@ -88,7 +92,7 @@ func New(o Options) (*API, error) {
 	if o.Report == nil {
 		o.Report = func(Report) {}
 	}
-	a := &API{Options: o, uploads: make(chan struct{}, o.Uploads), judging: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	a := &API{Options: o, uploads: make(chan struct{}, o.Uploads), judging: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), fetching: make(chan struct{}, fetches)}
 	if o.PublicURL != "" {
 		u, err := url.Parse(o.PublicURL)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {

@@ -129,9 +129,13 @@ func (a *API) content(ctx context.Context, f *form, img *store.Image) (body []by
 	if (f.file != nil) == (address != "") {
 		return nil, nil, bad("Expected either a part named file or a part named url")
 	}
+	room := a.judging
+	if address != "" {
+		room = a.fetching
+	}
 	select {
-	case a.judging <- struct{}{}:
-		release = func() { <-a.judging }
+	case room <- struct{}{}:
+		release = func() { <-room }
 	case <-ctx.Done():
 		return nil, nil, fault.Of(ctx.Err())
 	}

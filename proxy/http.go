@@ -212,8 +212,12 @@ func (l *leash) Read(p []byte) (int, error) {
 // back as it comes.
 func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 	h := &rc.Request.Header
+	path, query := params.SplitTarget(string(h.RequestURI()))
+	if strings.IndexByte(string(h.RequestURI()), '?') >= 0 {
+		path += "?" + query
+	}
 	f := &origin.Forwarded{
-		Method: string(rc.Method()), Target: string(h.RequestURI()), Header: http.Header{}, Host: string(h.Host()),
+		Method: string(rc.Method()), Target: path, Header: http.Header{}, Host: string(h.Host()),
 		Client: rc.RemoteIP().String(), Secure: rc.IsTLS(), Length: int64(max(h.ContentLength(), -1)),
 	}
 	for name, value := range h.All() {
@@ -249,6 +253,9 @@ func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 	rc.SetStatusCode(response.StatusCode)
 	rc.Response.SkipBody = rc.IsHead()
 	rc.SetBodyStream(response.Body, int(response.ContentLength))
+	if err := rc.SetWriteDeadline(time.Now().Add(passPatience)); err != nil { // a download may take longer than a picture
+		return fault.Of(err)
+	}
 	return nil
 }
 
@@ -428,6 +435,15 @@ func kindOrPath(kind params.Kind, target string) params.Kind {
 	return kind
 }
 
+// mediaType is the Content-Type of an answer of ours. A website's own are as many as
+// it likes, and metrics are not.
+func mediaType(rc *fasthttp.RequestCtx, kind params.Kind) string {
+	if kind == params.None {
+		return "other"
+	}
+	return string(rc.Response.Header.ContentType())
+}
+
 // withoutQuery cuts the query off a target, and that of a source in it, which may
 // be escaped: either may hold a proof.
 func withoutQuery(target string) string {
@@ -447,7 +463,7 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, 
 		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: rc.RemoteIP().String(),
 		Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
-		Type: string(rc.Response.Header.ContentType()), Modified: !answer.NotModified,
+		Type: mediaType(rc, answer.Kind), Modified: !answer.NotModified,
 	}
 	if err != nil {
 		r.Code, _, _ = Failure(err)

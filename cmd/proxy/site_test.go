@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -115,6 +116,22 @@ func TestInFrontOfAWholeSite(t *testing.T) {
 	t.Run("redirects are the visitor's", func(t *testing.T) {
 		if response, _ := send("GET", "/away", nil); response.StatusCode != 302 || response.Header.Get("Location") != "/elsewhere" {
 			t.Errorf("%d %v", response.StatusCode, response.Header)
+		}
+	})
+	t.Run("a target that is no path reaches nobody", func(t *testing.T) {
+		for line, want := range map[string]string{
+			"GET @example.com/ HTTP/1.1": "400", "GET .example.com/ HTTP/1.1": "400", "GET :80@example.com/x HTTP/1.1": "400", "TRACE /x HTTP/1.1": "400",
+			"GET http://elsewhere.example/about?x HTTP/1.1": "418", "OPTIONS * HTTP/1.1": "403",
+		} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = fmt.Fprintf(conn, "%s\r\nHost: a\r\nConnection: close\r\n\r\n", line)
+			answer, err := io.ReadAll(conn)
+			if _ = conn.Close(); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+				t.Errorf("%s: %.200s, %v", line, answer, err)
+			}
 		}
 	})
 	t.Run("an upgrade is refused clearly", func(t *testing.T) {

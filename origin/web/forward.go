@@ -33,6 +33,13 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	if strings.Contains(f.Header.Get("Via"), viaName) {
 		return nil, fault.New(fault.Loop, "The website behind this server is this server")
 	}
+	// What does not begin with a slash would become part of the host.
+	if !strings.HasPrefix(f.Target, "/") {
+		return nil, fault.New(fault.BadSource, "Expected a path that begins with a slash")
+	}
+	if f.Method == http.MethodConnect || f.Method == http.MethodTrace {
+		return nil, fault.New(fault.BadOptions, "The method %s is not passed on", f.Method)
+	}
 	if f.Header.Get("Upgrade") != "" {
 		return nil, fault.New(fault.BadOptions, "Connections are not upgraded here; open it to the website itself")
 	}
@@ -50,7 +57,7 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	if _, named := request.Header["User-Agent"]; !named {
 		request.Header["User-Agent"] = nil // or the client would name itself
 	}
-	response, err := o.client.Transport.RoundTrip(request)
+	response, err := o.passage.RoundTrip(request)
 	if err != nil {
 		return nil, failure(err, fault.ConnectTimeout)
 	}

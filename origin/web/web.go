@@ -45,13 +45,17 @@ type Options struct {
 // Origin is an origin.Origin of remote sources.
 type Origin struct {
 	Options
-	client *http.Client
-	hosts  hosts
-	kept   *kept
+	client  *http.Client
+	passage *http.Transport // to the website, for visitors
+	hosts   hosts
+	kept    *kept
 }
 
 // viaName is our name in the Via field of what we send.
 const viaName = "fovea"
+
+// maxVisitors is how many connections to the website visitors may have at once.
+const maxVisitors = 512
 
 const maxRedirects = 5 // R-origins
 
@@ -85,23 +89,25 @@ func New(o Options) (*Origin, error) {
 	}
 	w := &Origin{Options: o, hosts: hosts{slots: o.PerHost, now: o.Now}, kept: newKept(o.Keep)}
 	dialer := &net.Dialer{Timeout: o.Connect, KeepAlive: 30 * time.Second, Control: w.guard}
-	w.client = &http.Client{
-		CheckRedirect: w.redirect,
-		Transport: &http.Transport{
+	transport := func(most int) *http.Transport {
+		return &http.Transport{
 			Proxy:                  nil, // one would resolve names where the guard cannot see
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        o.RootCAs,
 			TLSHandshakeTimeout:    o.Connect,
 			ResponseHeaderTimeout:  o.Header,
 			MaxResponseHeaderBytes: 64 << 10,
-			MaxConnsPerHost:        o.PerHost,
+			MaxConnsPerHost:        most,
 			MaxIdleConns:           256,
-			MaxIdleConnsPerHost:    o.PerHost,
+			MaxIdleConnsPerHost:    most,
 			IdleConnTimeout:        90 * time.Second,
 			DisableCompression:     true, // pictures do not shrink, bombs grow
 			ForceAttemptHTTP2:      true,
-		},
+		}
 	}
+	w.client = &http.Client{CheckRedirect: w.redirect, Transport: transport(o.PerHost)}
+	w.passage = transport(maxVisitors)
+	w.passage.ResponseHeaderTimeout = time.Minute // a page may take longer than a picture
 	return w, nil
 }
 

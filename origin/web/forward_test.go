@@ -1,0 +1,55 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/origin"
+)
+
+func TestForwardReachesTheSiteAndNothingElse(t *testing.T) {
+	asked := 0
+	w, address := web(t, Options{}, func(http.ResponseWriter, *http.Request) { asked++ })
+	site, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		site           *url.URL
+		method, target string
+		header         http.Header
+		kind           fault.Kind
+	}{
+		{nil, "GET", "/", nil, fault.NotFound},
+		{site, "GET", "", nil, fault.BadSource},
+		{site, "GET", "@example.com/", nil, fault.BadSource},
+		{site, "GET", ".example.com/", nil, fault.BadSource},
+		{site, "GET", "http://example.com/", nil, fault.BadSource},
+		{site, "GET", "/\x7f", nil, fault.BadSource},
+		{site, "CONNECT", "/", nil, fault.BadOptions},
+		{site, "TRACE", "/", nil, fault.BadOptions},
+		{site, "GET", "/", http.Header{"Upgrade": {"websocket"}}, fault.BadOptions},
+		{site, "GET", "/", http.Header{"Via": {"1.1 fovea"}}, fault.Loop},
+	} {
+		w.Site = tt.site
+		if tt.header == nil {
+			tt.header = http.Header{}
+		}
+		response, err := w.Forward(t.Context(), &origin.Forwarded{Method: tt.method, Target: tt.target, Header: tt.header})
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		if !fault.Is(err, tt.kind) {
+			t.Errorf("%s %q %v: %v", tt.method, tt.target, tt.header, err)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("the site was asked %d times", asked)
+	}
+	w.AllowPrivate = nil
+	if _, err := w.Forward(t.Context(), &origin.Forwarded{Method: "GET", Target: "/", Header: http.Header{}}); !fault.Is(err, fault.NotAllowed) { //nolint:bodyclose // there is none
+		t.Errorf("a private address that was not allowed: %v", err)
+	}
+}

@@ -2,7 +2,6 @@ package params
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -57,10 +56,7 @@ func (l *Ladder) apply(o Options, warnings []Warning) (Options, []Warning, error
 		if *value == 0 || len(rungs) == 0 || err != nil {
 			return
 		}
-		next := rungs[len(rungs)-1]
-		if i := sort.SearchInts(rungs, *value); i < len(rungs) {
-			next = rungs[i]
-		}
+		next := rungUp(*value, rungs)
 		if next == *value {
 			return
 		}
@@ -77,17 +73,18 @@ func (l *Ladder) apply(o Options, warnings []Warning) (Options, []Warning, error
 	step("width", &o.Width, l.Widths)
 	step("height", &o.Height, l.Heights)
 	if o.AutoWidth {
-		if whole := math.Ceil(o.DPR); whole != o.DPR { // it multiplies whatever width the client gets
-			warnings = append(warnings, Warning{Option: "dpr", Text: fmt.Sprintf("dpr %v was taken for %v", o.DPR, whole)})
-			if o.DPR = whole; whole == 1 {
-				o.DPR = 0
-			}
+		if o.DPR != 0 && len(l.Widths) > 0 { // it would multiply the rung that the client gets
+			warnings = append(warnings, Warning{Option: "dpr", Text: "dpr was ignored: it does not go with width=auto here"})
+			o.DPR = 0
 		}
 		step("wmobile", &o.Mobile, l.Widths)
 		step("wdesktop", &o.Desktop, l.Widths)
 		o.Breakpoints = slices.Clone(o.Breakpoints)
 		for i := range o.Breakpoints {
 			step("wbreakpoints", &o.Breakpoints[i], l.Widths)
+		}
+		if len(l.Widths) > 0 {
+			o.onRungs(l.Widths)
 		}
 		o.Breakpoints = slices.Compact(o.Breakpoints) // they rise; two may have met
 	}
@@ -111,6 +108,30 @@ func (o Options) unscaled() Options {
 	o.Trim.Keep = o.times(o.Trim.Keep)
 	o.DPR = 0
 	return o
+}
+
+// rungUp is the first rung that is not below n, or the last one.
+func rungUp(n int, rungs []int) int {
+	if i := sort.SearchInts(rungs, n); i < len(rungs) {
+		return rungs[i]
+	}
+	return rungs[len(rungs)-1]
+}
+
+// onRungs gives width=auto the widths that it has by default, as the ladder has them:
+// nobody has asked for those, so nobody is told.
+func (o *Options) onRungs(rungs []int) {
+	if o.Mobile == 0 {
+		o.Mobile = rungUp(defaultMobile, rungs)
+	}
+	if o.Desktop == 0 {
+		o.Desktop = rungUp(defaultDesktop, rungs)
+	}
+	if len(o.Breakpoints) == 0 {
+		for _, n := range breakpoints {
+			o.Breakpoints = append(o.Breakpoints, rungUp(n, rungs))
+		}
+	}
 }
 
 // allows reports whether a URL may use the option of this long name.

@@ -25,7 +25,10 @@ func TestLadder(t *testing.T) {
 		{snap, "w=640,q=70", "quality=85,width=640", "quality 70 was taken for 85"},
 		{snap, "w=640,q=100", "quality=85,width=640", "quality 100 was taken for 85"},
 		{snap, "w=160,dpr=2,trim=10;0;0;0", "trim.top=20,width=320", ""},
-		{snap, "w=auto,wdesktop=1000,dpr=1.5", "dpr=2,wdesktop=960,width=auto", "dpr 1.5 was taken for 2"},
+		{snap, "w=auto,wdesktop=1000,dpr=1.5", "wbreakpoints=320;960,wdesktop=960,width=auto,wmobile=960", "dpr was ignored"},
+		{snap, "w=auto", "wbreakpoints=320;960,wdesktop=960,width=auto,wmobile=960", ""},
+		{refuse, "w=auto", "wbreakpoints=320;640,wdesktop=640,width=auto,wmobile=640", ""},
+		{refuse, "w=auto,wmobile=500", "", "'500' is not a wmobile of this server"},
 		{snap, "blur=5", "blur=5", ""},
 		{listed, "w=5,blur=3", "width=5", "blur was ignored"},
 		{listed, "blur=3", "fit=scale-down", "blur was ignored"},
@@ -102,8 +105,8 @@ func FuzzLadder(f *testing.F) {
 		if err != nil || again.String() != o.String() {
 			t.Errorf("%q: %s, then %s, %v, %v", list, o, again, warnings, err)
 		}
-		if o.AutoWidth { // its widths are known when the client is; dpr is whole
-			return
+		if o.AutoWidth {
+			o = o.ResolveWidth(len(list)*100, len(list)%2 == 0)
 		}
 		if w, h := o.Box(); w != 0 && w != 320 && w != 640 && w != 1280 || h != 0 && h != 200 && h != 400 {
 			t.Errorf("%q: %d×%d", list, w, h)

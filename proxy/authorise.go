@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/params"
@@ -50,22 +51,60 @@ func (pl *plan) verify(r *Request, target string, keys []token.Key) token.Grant 
 	return pl.proxy.Tokens.Verify(&token.Request{Path: path, Query: query, Authorization: r.Authorization, Cookie: r.Cookie}, keys, pl.subject(r))
 }
 
+// stillMay asks again, by what is true now, whether the visitor may see a hosted image
+// that it has waited for. Bytes that were fetched meanwhile may be of an image that was
+// not there, or not private, when the wait began.
+func (pl *plan) stillMay(ctx context.Context, r *Request) error {
+	if pl.target.Kind != params.Hosted {
+		return nil
+	}
+	image, err := pl.proxy.Catalog.Image(ctx, pl.target.Account, pl.target.Image)
+	if err != nil {
+		return err
+	}
+	pl.image = image
+	if pl.variant != nil {
+		if pl.variant, err = pl.proxy.Catalog.Variant(ctx, pl.target.Account, pl.target.Variant); err != nil {
+			return err
+		}
+	}
+	pl.private = false
+	return pl.authorise(ctx, r)
+}
+
 // subject is what r asks to see. A width that depends on the client's hints is the
-// one that it will get.
+// one that it will get; one that bounds nothing is none: scale-up leaves what is
+// larger as it is.
 func (pl *plan) subject(r *Request) *token.Subject {
 	t := &pl.target
 	s := &token.Subject{Account: t.Account, Image: t.Image, Variant: t.Variant}
 	if t.Variant == "" {
 		o, _ := negotiate.Resolve(t.Options, r.Client)
-		s.Width, s.Height = o.Box()
+		if s.Width, s.Height = o.Box(); o.Fit == params.ScaleUp {
+			s.Width, s.Height = 0, 0
+		}
 	}
 	return s
 }
 
 // privately is the Cache-Control of a private answer: nobody but the visitor may
-// keep it, and no longer than the proof is good (R-ttl).
-func (pl *plan) privately() string {
+// keep it, and no longer than the proof is good, or than the answer is meant to live
+// (R-ttl).
+func (pl *plan) privately(entry *cache.Entry) string {
 	life := pl.maxAge
+	for _, f := range entry.Fields {
+		if f.Name != "Cache-Control" {
+			continue
+		}
+		if strings.Contains(f.Value, "no-store") {
+			return "private, no-store"
+		}
+		_, rest, _ := strings.Cut(f.Value, "max-age=")
+		seconds, _, _ := strings.Cut(rest, ",")
+		if n, err := strconv.Atoi(seconds); err == nil { // it is our own spelling
+			life = min(life, time.Duration(n)*time.Second)
+		}
+	}
 	if !pl.expires.IsZero() {
 		life = min(life, pl.expires.Sub(pl.proxy.Now()))
 	}
@@ -92,7 +131,7 @@ func (p *Proxy) welcome(r *Request) error {
 		return refused
 	}
 	u, err := url.Parse(r.Referer)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return refused
 	}
 	host := strings.ToLower(u.Hostname())

@@ -90,7 +90,11 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 func (pl *plan) fillRendered(ctx context.Context) (cache.Entry, error) {
 	start := pl.proxy.Now()
 	bucket := negotiate.Bucket(pl.options, true, pl.accepts)
-	src, err := pl.proxy.Render(ctx, pl.target, bucket.String(), pl.signed)
+	t := pl.target
+	if t.Variant == "" {
+		t.Options = pl.options // with the client's hints in them, as the key has it
+	}
+	src, err := pl.proxy.Render(ctx, t, bucket.String(), pl.signed)
 	if err != nil {
 		return cache.Entry{}, err
 	}

@@ -176,7 +176,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 func (p *Proxy) ours(rc *fasthttp.RequestCtx) bool {
 	h := &rc.Request.Header
 	target := string(h.RequestURI())
-	if !strings.Contains(string(h.Peek("Via")), viaOurs) {
+	if !strings.Contains(join(h.PeekAll("Via"), ", "), viaOurs) {
 		target = p.Site.Rewrite(target)
 	}
 	parsed, _, _ := p.Site.Parse(string(h.Host()), target) // Kind is right even beside an error
@@ -267,7 +267,7 @@ func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) *Request {
 		Method:      string(rc.Method()),
 		Host:        string(h.Host()),
 		Target:      string(h.RequestURI()),
-		Via:         string(h.Peek("Via")),
+		Via:         join(h.PeekAll("Via"), ", "),
 		IfNoneMatch: string(h.Peek("If-None-Match")),
 	}
 	if p.Tokens.Bearer {
@@ -343,8 +343,8 @@ func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
 	if answer.CacheControl != "" {
 		h.Set("Cache-Control", answer.CacheControl)
 	}
-	if len(p.Referers.Hosts) > 0 {
-		h.Set("Vary", strings.TrimPrefix(string(h.Peek("Vary"))+", Referer", ", "))
+	if also := p.variesBy(answer); also != "" {
+		h.Set("Vary", strings.TrimPrefix(string(h.Peek("Vary"))+also, ", "))
 	}
 	h.Set(doneHeader(answer.Kind), done)
 	h.Set("Server-Timing", timings)
@@ -358,6 +358,22 @@ func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
 		return
 	}
 	rc.Response.SetBodyRaw(e.Body)
+}
+
+// variesBy is what of a request its answer depends on besides the entry: whether it
+// was let in.
+func (p *Proxy) variesBy(answer *Answer) string {
+	also := ""
+	if answer.Private && p.Tokens.Bearer {
+		also += ", Authorization"
+	}
+	if answer.Private && p.Tokens.Cookie != "" {
+		also += ", Cookie"
+	}
+	if len(p.Referers.Hosts) > 0 {
+		also += ", Referer"
+	}
+	return also
 }
 
 // guard sets what goes with every answer, good or bad.

@@ -278,7 +278,10 @@ func (pl *plan) sourceURL() string {
 
 // fallback is where onerror=redirect sends the client: to the source itself, if
 // that is the zone's own or a sub-domain's (R-onerror).
-func (pl *plan) fallback() string {
+func (pl *plan) fallback(err error) string {
+	if fault.Is(err, fault.Denied) { // who may not see it is not sent to it
+		return ""
+	}
 	source := pl.target.Source
 	if !pl.target.Options.Redirect || source.Value == "" {
 		return ""

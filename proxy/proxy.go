@@ -188,13 +188,13 @@ var errNotOurs = errors.New("not an image path")
 func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 	pl := &plan{proxy: p}
 	if err := pl.resolve(ctx, r, nil); err != nil {
-		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(), Private: pl.private, Verdict: pl.verdict}, err
+		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(err), Private: pl.private, Verdict: pl.verdict}, err
 	}
 	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings, Private: pl.private, Verdict: pl.verdict}
-	if pl.private {
-		answer.CacheControl = pl.privately()
-	}
 	if head := pl.unchanged(r); head != nil {
+		if pl.private {
+			answer.CacheControl = pl.privately(head)
+		}
 		answer.Entry, answer.Outcome, answer.NotModified = head, cache.Revalidated, true
 		return answer, nil
 	}
@@ -203,9 +203,16 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 	if err == nil && entry.Fault != nil {
 		err = entry.Fault
 	}
+	if err == nil && outcome != cache.Hit && outcome != cache.Stale {
+		err = pl.stillMay(ctx, r) // it took time, and the image may have become private meanwhile
+		answer.Private, answer.Verdict = pl.private, pl.verdict
+	}
 	if err != nil {
-		answer.Fallback = pl.fallback()
+		answer.Fallback = pl.fallback(err)
 		return answer, err
+	}
+	if pl.private {
+		answer.CacheControl = pl.privately(entry)
 	}
 	pl.warmed(ctx, entry, outcome)
 	answer.Entry = entry

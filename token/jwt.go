@@ -35,6 +35,9 @@ type verified struct {
 	public *PublicKey // nil = none
 }
 
+// maxRemembered is the longest token that is worth remembering, in bytes.
+const maxRemembered = 2048
+
 // verifyToken verifies a JSON Web Token.
 func (v *Verifier) verifyToken(text string, keys []Key, s *Subject) Grant {
 	var name [sha256.Size]byte
@@ -49,7 +52,7 @@ func (v *Verifier) verifyToken(text string, keys []Key, s *Subject) Grant {
 		return Grant{Verdict: verdict}
 	}
 	grant := v.judge(&good.claims, s)
-	if v.memory != nil && grant.Verdict != Expired {
+	if v.memory != nil && grant.Verdict == OK && len(text) <= maxRemembered {
 		v.memory.put(name, good)
 	}
 	return grant

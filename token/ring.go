@@ -110,27 +110,42 @@ func parseJWK(name string, text []byte) ([]*PublicKey, error) {
 		set.Keys = []json.RawMessage{text}
 	}
 	var all []*PublicKey
+	var errs []error
 	for i, raw := range set.Keys {
-		var jwk jose.JSONWebKey
-		if err := json.Unmarshal(raw, &jwk); err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
-		}
-		if !jwk.IsPublic() || !jwk.Valid() {
-			return nil, fmt.Errorf("key %d: expected a valid public key", i)
-		}
-		if jwk.Use != "" && jwk.Use != "sig" { // a set may hold keys for other ends
-			continue
-		}
-		if jwk.KeyID == "" {
-			jwk.KeyID = name
-		}
-		k, err := newPublicKey(jwk.KeyID, jwk.Key)
+		k, err := oneJWK(name, raw)
 		if err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
+			errs = append(errs, fmt.Errorf("key %d: %w", i, err))
+			continue
 		}
 		all = append(all, k)
 	}
+	// A set may hold keys that we do not know, or for other ends: they are passed over
+	// (RFC 7517 section 5). One that has none for us is a mistake.
+	if len(all) == 0 {
+		return nil, errors.Join(append(errs, errors.New("expected a public key that signs"))...)
+	}
 	return all, nil
+}
+
+func oneJWK(name string, raw []byte) (*PublicKey, error) {
+	var meant struct{ Use string }
+	if err := json.Unmarshal(raw, &meant); err != nil {
+		return nil, err
+	}
+	if meant.Use != "" && meant.Use != "sig" {
+		return nil, fmt.Errorf("expected a key that signs, received one for %s", meant.Use)
+	}
+	var jwk jose.JSONWebKey
+	if err := json.Unmarshal(raw, &jwk); err != nil {
+		return nil, err
+	}
+	if !jwk.IsPublic() || !jwk.Valid() {
+		return nil, errors.New("expected a valid public key")
+	}
+	if jwk.KeyID == "" {
+		jwk.KeyID = name
+	}
+	return newPublicKey(jwk.KeyID, jwk.Key)
 }
 
 // Source brings the text of keys that may change, such as a JWK set at a URL.
@@ -224,13 +239,17 @@ func (r *Ring) Refresh(ctx context.Context) error {
 		if r.Report != nil {
 			r.Report(source.Name, err)
 		}
+		r.publish() // one source need not wait for the next
 	}
+	return errors.Join(errs...)
+}
+
+func (r *Ring) publish() {
 	all := slices.Clone(r.Static)
 	for _, keys := range r.fetched {
 		all = append(all, keys...)
 	}
 	r.current.Store(&all)
-	return errors.Join(errs...)
 }
 
 // keep uses old keys for new ones that are equal to them, so that tokens which

@@ -28,7 +28,7 @@ func (v *Verifier) verifySignature(r *Request, p *proof, keys []Key, s *Subject)
 	if !signs(p.sig, keys, r.Path, p.rest) {
 		return Grant{Verdict: BadSignature}
 	}
-	if !expires.IsZero() && !v.Now().Add(-v.Leeway).Before(expires) {
+	if !expires.IsZero() && !v.Now().Before(expires) {
 		return Grant{Verdict: Expired}
 	}
 	if s.Variant == "" && !v.SignedOptions {

@@ -91,7 +91,7 @@ type Grant struct {
 // Options are what a Verifier is made from.
 type Options struct {
 	Public *Ring         // public keys; nil = none
-	Leeway time.Duration // how wrong the signer's clock may be; 0 to a minute
+	Leeway time.Duration // how wrong the clock of a token's signer may be; 0 to a minute. A signature has none (R-sign)
 	Bearer bool          // take a token from the Authorization header, too
 	Cookie string        // take a token from the cookie of this name, too; "" = from none
 	// SignedOptions lets a signature open options in the URL. Cloudflare never does

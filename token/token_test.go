@@ -432,11 +432,19 @@ func TestParseKeysRefusesWhatIsNoPublicKey(t *testing.T) {
 		"weak RSA": publicPEM(t, weak), "P-521": publicPEM(t, p521), "nothing": nil, "text": []byte("hello"),
 		"a private key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), "broken DER": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte("x")}),
 		"a symmetric JWK": []byte(`{"kty":"oct","k":"c2VjcmV0"}`), "a private JWK": []byte(`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}`),
-		"a point off the curve": []byte(`{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}`), "a JWK without a type": []byte(`{}`), "broken JSON": []byte(`{"keys":[`),
+		"a point off the curve": []byte(`{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}`), "a set without a key for us": []byte(`{"keys":[{"kty":"OKP","crv":"X25519","use":"enc","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), "a JWK without a type": []byte(`{}`), "broken JSON": []byte(`{"keys":[`),
 	} {
 		if keys, err := ParseKeys("k", text); err == nil {
 			t.Errorf("%s: %d keys", name, len(keys))
 		}
+	}
+}
+
+func TestASetMayHoldOtherKeys(t *testing.T) {
+	keys, err := ParseKeys("k", []byte(`{"keys":[{"kty":"OKP","crv":"X25519","use":"enc","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+		{"kty":"AKP","alg":"ML-DSA-44","pub":"AA"},{"kty":"OKP","crv":"Ed25519","kid":"ours","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
+	if err != nil || len(keys) != 1 || keys[0].Name != "ours" {
+		t.Errorf("%v, %v", keys, err)
 	}
 }
 

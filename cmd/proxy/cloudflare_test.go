@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"image"
+	_ "image/jpeg"
 	"io"
 	"log"
 	"net/http"
@@ -196,6 +198,15 @@ func TestInFrontOfCloudflareByPassingThrough(t *testing.T) {
 	if response, body := get(t, s.url+demoPath+"landscape/nothing"); response.StatusCode != 403 || !strings.Contains(string(body), "9425") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
+	t.Run("a client's hints are in what is asked for", func(t *testing.T) {
+		for _, hint := range []string{"100", "900"} {
+			response, body := get(t, s.url+demoPath+"landscape/width=auto,f=jpeg", "Sec-CH-Viewport-Width: "+hint)
+			picture, _, err := image.DecodeConfig(bytes.NewReader(body))
+			if want := map[string]int{"100": 320, "900": 960}[hint]; err != nil || picture.Width != want {
+				t.Errorf("%s: %d, %d pixels wide, %v", hint, response.StatusCode, picture.Width, err)
+			}
+		}
+	})
 	t.Run("a visitor's own signature is passed on, and what it opens is not kept", func(t *testing.T) {
 		u.call(t, "PATCH", "v1/still-life", `{"requireSignedURLs":true}`)
 		proof := u.signed(t, demoPath+"still-life/public")

@@ -96,6 +96,7 @@ func (c *explainCmd) request() (proxy.Request, error) {
 	fields := map[string]*string{
 		"Accept": &r.Client.Accept, "User-Agent": &r.Client.UserAgent, "Via": &r.Via,
 		"Sec-Ch-Viewport-Width": &r.Client.ViewportWidth, "Save-Data": &r.Client.SaveData,
+		"Authorization": &r.Authorization, "Cookie": &r.Cookie, "Referer": &r.Referer,
 		"Rtt": &r.Client.RTT, "Ect": &r.Client.ECT, "Downlink": &r.Client.Downlink,
 	}
 	for _, h := range c.Header {

@@ -173,6 +173,7 @@ type running struct {
 	url      string
 	greeting string
 	data     string // folder
+	admin    string // base URL of the admin listener, if a test has one
 	stop     context.CancelFunc
 	status   chan int
 	log      *bytes.Buffer
@@ -187,6 +188,21 @@ func (s *running) said(t *testing.T, pattern string) string {
 		t.Fatalf("%s is not in %q; %s", pattern, s.greeting, s.log)
 	}
 	return found[1]
+}
+
+// gauge reads a metric from the admin listener, whose address is in the log.
+func (s *running) gauge(t *testing.T, name string) float64 {
+	t.Helper()
+	_, text := get(t, s.admin+"/metrics")
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s is not in the metrics", name)
+	}
+	n, err := strconv.ParseFloat(string(found[1]), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func start(t *testing.T, args ...string) *running {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -240,6 +241,111 @@ func TestADeletedKeyOpensNothingFromThenOn(t *testing.T) {
 	expect("the other key", 200, next, nextToken)
 	m.call(t, "PUT", "v1/keys/next", "")
 	expect("the rotated key", 403, next, nextToken)
+}
+
+// Who waited for an image sees it only if it may when it is there.
+func TestAnImageThatBecomesPrivateWhileSomebodyWaits(t *testing.T) {
+	reached, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		close(reached)
+		<-release
+		_, _ = rw.Write(square(9))
+	}))
+	t.Cleanup(slow.Close)
+	admin := freeAddress(t)
+	s := configured(t, "engine:\n  sources: 1\norigins:\n  allowed: [any]\n  allow_private: [127.0.0.0/8]\nadmin:\n  listen: "+admin+"\n")
+	s.admin = "http://" + admin
+	m := manage(t, s)
+	for i, id := range []string{"changed", "replaced", "gone"} {
+		if status, _, err := m.upload(t.Context(), id, square(i)); status != 200 {
+			t.Fatal(status, err)
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() { get(t, s.url+"/cdn-cgi/image/w=9/"+slow.URL+"/a.png") }) // holds the one place there is
+	<-reached
+	waits := func(id string, want int) {
+		all.Go(func() {
+			if response, body := get(t, s.url+demoPath+id+"/f=png"); response.StatusCode != want {
+				t.Errorf("%s: %d, %d bytes, %s", id, response.StatusCode, len(body), response.Header.Get("Cache-Control"))
+			}
+		})
+	}
+	waits("changed", 403)
+	waits("replaced", 403)
+	waits("gone", 404)
+	for waiting := 0; waiting < 4; { // three wait beside the one that holds the place
+		waiting = int(s.gauge(t, "fovea_cache_fills_total"))
+	}
+	m.call(t, "PATCH", "v1/changed", `{"requireSignedURLs":true}`)
+	m.call(t, "DELETE", "v1/gone", "")
+	m.call(t, "DELETE", "v1/replaced", "")
+	if status, _, err := m.upload(t.Context(), "replaced", square(7)); status != 200 {
+		t.Fatal(status, err)
+	}
+	m.call(t, "PATCH", "v1/replaced", `{"requireSignedURLs":true}`)
+	close(release)
+	all.Wait()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	free := httptest.NewServer(nil)
+	defer free.Close()
+	return strings.TrimPrefix(free.URL, "http://")
+}
+
+func TestACapIsOneInEveryFit(t *testing.T) {
+	s := start(t)
+	m := manage(t, s)
+	m.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":true}`)
+	capped := s.signed(t, "--jwt", "--max-width", "100", "--max-height", "100", s.url+demoPath+"landscape/w=100,h=100")
+	own := s.signed(t, "--jwt", s.url+demoPath+"landscape/w=100,h=100")
+	for options, want := range map[string]int{
+		"w=100,h=100": 200, "w=100,h=101": 403, "w=100": 403, "w=51,h=50,dpr=2": 403, "w=1,h=1,fit=scale-up": 403, "width=auto,h=1": 403, "w=100,h=100,fit=cover,zoom=1,g=face": 200,
+	} {
+		for _, proof := range []string{capped, own} {
+			if response, _ := get(t, strings.Replace(proof, "w=100,h=100", options, 1)); response.StatusCode != want {
+				t.Errorf("%s: %d, want %d", options, response.StatusCode, want)
+			}
+		}
+	}
+}
+
+// What is reached by a redirect is not known by its name, so nothing is kept of it.
+func TestARedirectToAnImageThatBecomesPrivate(t *testing.T) {
+	s := configured(t, "origins:\n  allowed: [any]\n  allow_private: [127.0.0.0/8]\n")
+	m := manage(t, s)
+	elsewhere := httptest.NewServer(http.RedirectHandler(s.url+demoPath+"landscape/public", http.StatusFound))
+	t.Cleanup(elsewhere.Close)
+	address := s.url + "/cdn-cgi/image/w=30/" + elsewhere.URL + "/x"
+	if response, body := get(t, address); response.StatusCode != 200 || response.Header.Get("Cache-Control") != "private, no-store" {
+		t.Fatalf("%d %.100s %v", response.StatusCode, body, response.Header)
+	}
+	m.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":true}`)
+	for _, address := range []string{address, strings.Replace(address, "w=30", "w=31", 1)} {
+		if response, _ := get(t, address); response.StatusCode < 400 {
+			t.Errorf("%s: %d", address, response.StatusCode)
+		}
+	}
+}
+
+func TestAProofIsInNoLogLine(t *testing.T) {
+	s := configured(t, "origins:\n  allowed: [any]\n  allow_private: [127.0.0.0/8]\n")
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for _, query := range []string{"?exp=1&sig=5ec4e7", "?token=eyJ5ec4e7", "%3Fsig=5ec4e7"} {
+		get(t, s.url+"/cdn-cgi/image/w=9/"+gone.URL+demoPath+"a/public"+query)
+		get(t, s.url+demoPath+"nothing/public"+query)
+	}
+	s.stop()
+	if status := <-s.status; status != 0 {
+		t.Error(status)
+	}
+	close(s.status)
+	if text := s.log.String(); strings.Contains(text, "5ec4e7") || !strings.Contains(text, "connection refused") {
+		t.Errorf("%s", text)
+	}
 }
 
 func TestHotlinks(t *testing.T) {

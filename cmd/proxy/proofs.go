@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,10 +35,25 @@ func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Rin
 			log.Warn("public keys stay as they were", "source", source, "error", err)
 		}
 	}}
-	client := &http.Client{Timeout: keyWait}
-	for _, place := range o.Keys {
+	client := &http.Client{Timeout: keyWait, CheckRedirect: func(request *http.Request, via []*http.Request) error {
+		if len(via) > 5 {
+			return errors.New("too many redirects")
+		}
+		return checkKeyURL(request.URL)
+	}}
+	places := slices.Clone(o.Keys)
+	slices.SortStableFunc(places, func(a, b string) int { return isURL(a) - isURL(b) }) // files are there at once
+	for _, place := range places {
 		source := token.Source{Name: place, Fetch: func(ctx context.Context) ([]byte, error) { return getKeys(ctx, client, place) }}
-		if !strings.HasPrefix(place, "https://") && !strings.HasPrefix(place, "http://") {
+		if isURL(place) == 1 {
+			u, err := url.Parse(place)
+			if err == nil {
+				err = checkKeyURL(u)
+			}
+			if err != nil {
+				return nil, err
+			}
+		} else {
 			source.Name = strings.TrimSuffix(filepath.Base(place), filepath.Ext(place))
 			source.Fetch = func(context.Context) ([]byte, error) { return os.ReadFile(place) }
 			text, err := source.Fetch(ctx)
@@ -49,6 +67,21 @@ func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Rin
 		ring.Sources = append(ring.Sources, source)
 	}
 	return ring, nil
+}
+
+func isURL(place string) int {
+	if strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://") {
+		return 1
+	}
+	return 0
+}
+
+// checkKeyURL refuses keys that somebody on the way could exchange.
+func checkKeyURL(u *url.URL) error {
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return fmt.Errorf("expected a file or an https URL, received %q", u.Redacted())
 }
 
 func getKeys(ctx context.Context, client *http.Client, address string) ([]byte, error) {

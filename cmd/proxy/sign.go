@@ -19,7 +19,7 @@ type signCmd struct {
 	JWT       bool          `name:"jwt" help:"Sign a token instead of exp and sig."`
 	Image     string        `help:"With --jwt: what it opens instead of this image: an id, a folder a/*, or *." placeholder:"ID"`
 	Var       []string      `help:"With --jwt: variants that it opens; without, the URL's own." placeholder:"NAME"`
-	Options   bool          `help:"With --jwt: it opens options in URLs."`
+	Options   bool          `help:"With --jwt: it opens all options in URLs, at any size unless --max-width or --max-height say otherwise. Without, a URL's own width and height are what it opens."`
 	MaxWidth  int           `help:"With --jwt: and no wider than this, in pixels." placeholder:"PX"`
 	MaxHeight int           `help:"With --jwt: and no higher." placeholder:"PX"`
 }
@@ -31,14 +31,12 @@ func (c *signCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	prefix, path := "", c.URL
-	host := ""
-	if u, err := url.Parse(c.URL); err == nil && u.Host != "" {
-		host = u.Host
-		prefix = u.Scheme + "://" + u.Host
-		path = strings.TrimPrefix(c.URL, prefix)
+	prefix, path, err := splitURL(c.URL)
+	if err != nil {
+		return err
 	}
-	target, _, err := a.site.Parse(host, path)
+	_, host, _ := strings.Cut(prefix, "://")
+	target, _, err := a.site.Parse(host, a.site.Rewrite(path))
 	if err != nil {
 		return err
 	}
@@ -55,6 +53,21 @@ func (c *signCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 	}
 	_, err = fmt.Fprintln(w.stdout, prefix+signed)
 	return err
+}
+
+// splitURL cuts an absolute URL in two; a path has no prefix.
+func splitURL(text string) (prefix, path string, err error) {
+	if strings.HasPrefix(text, "/") {
+		return "", text, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return "", "", fmt.Errorf("expected a path or an http or https URL, received %q", text)
+	}
+	if path = u.EscapedPath(); u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	return u.Scheme + "://" + u.Host, path, nil
 }
 
 func (c *signCmd) key(ctx context.Context, a *app, account string) (token.Key, error) {
@@ -75,8 +88,10 @@ func (c *signCmd) key(ctx context.Context, a *app, account string) (token.Key, e
 func (c *signCmd) sign(path string, target *params.Target, key token.Key, now time.Time) (string, error) {
 	var expires time.Time
 	switch {
-	case c.Expires < 0 || c.JWT && c.Expires == 0:
-		return "", fmt.Errorf("--expires: expected a duration above 0, received %v", c.Expires)
+	case c.Expires < 0 || c.JWT && c.Expires == 0 || c.Expires > 0 && c.Expires < time.Second:
+		return "", fmt.Errorf("--expires: expected a duration above 0 of 1s or more, received %v", c.Expires)
+	case c.MaxWidth < 0 || c.MaxHeight < 0:
+		return "", errors.New("--max-width, --max-height: expected pixels above 0")
 	case c.Expires > 0:
 		expires = now.Add(c.Expires)
 	}
@@ -86,10 +101,22 @@ func (c *signCmd) sign(path string, target *params.Target, key token.Key, now ti
 		}
 		return token.SignURL(path, key, expires)
 	}
-	claims := token.Claims{
-		Image: target.Image, Account: target.Account, Expires: expires, Variants: c.Var,
-		Options: c.Options || c.MaxWidth > 0 || c.MaxHeight > 0 || target.Variant == "", Width: c.MaxWidth, Height: c.MaxHeight,
+	if _, err := token.SignURL(path, key, expires); err != nil { // it carries a proof already
+		return "", err
 	}
+	text, err := token.SignToken(c.claims(target, expires), key)
+	if err != nil {
+		return "", err
+	}
+	if strings.Contains(path, "?") {
+		return path + "&token=" + text, nil
+	}
+	return path + "?token=" + text, nil
+}
+
+// claims are what was asked for and, where nothing was, what the URL itself needs.
+func (c *signCmd) claims(target *params.Target, expires time.Time) token.Claims {
+	claims := token.Claims{Image: target.Image, Account: target.Account, Expires: expires, Variants: c.Var, Width: c.MaxWidth, Height: c.MaxHeight}
 	if c.Image != "" {
 		claims.Image = c.Image
 	}
@@ -99,12 +126,9 @@ func (c *signCmd) sign(path string, target *params.Target, key token.Key, now ti
 			claims.Variants = []string{target.Variant}
 		}
 	}
-	text, err := token.SignToken(claims, key)
-	if err != nil {
-		return "", err
+	claims.Options = c.Options || c.MaxWidth > 0 || c.MaxHeight > 0 || target.Variant == ""
+	if !c.Options && c.MaxWidth == 0 && c.MaxHeight == 0 {
+		claims.Width, claims.Height = target.Options.Box()
 	}
-	if strings.Contains(path, "?") {
-		return path + "&token=" + text, nil
-	}
-	return path + "?token=" + text, nil
+	return claims
 }

@@ -118,22 +118,7 @@ func TestInFrontOfAWholeSite(t *testing.T) {
 			t.Errorf("%d %v", response.StatusCode, response.Header)
 		}
 	})
-	t.Run("a target that is no path reaches nobody", func(t *testing.T) {
-		for line, want := range map[string]string{
-			"GET @example.com/ HTTP/1.1": "400", "GET .example.com/ HTTP/1.1": "400", "GET :80@example.com/x HTTP/1.1": "400", "TRACE /x HTTP/1.1": "400",
-			"GET http://elsewhere.example/about?x HTTP/1.1": "418", "OPTIONS * HTTP/1.1": "403",
-		} {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _ = fmt.Fprintf(conn, "%s\r\nHost: a\r\nConnection: close\r\n\r\n", line)
-			answer, err := io.ReadAll(conn)
-			if _ = conn.Close(); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
-				t.Errorf("%s: %.200s, %v", line, answer, err)
-			}
-		}
-	})
+	t.Run("a target that is no path reaches nobody", func(t *testing.T) { noPaths(t, s) })
 	t.Run("an upgrade is refused clearly", func(t *testing.T) {
 		if response, text := send("GET", "/socket", nil, "Connection", "Upgrade", "Upgrade", "websocket"); response.StatusCode != 400 || !strings.Contains(text, "not upgraded") {
 			t.Errorf("%d %s", response.StatusCode, text)
@@ -147,6 +132,24 @@ func TestInFrontOfAWholeSite(t *testing.T) {
 	site.Close()
 	if response, text := send("GET", "/gone", nil); response.StatusCode != 502 || !strings.Contains(text, "9402") {
 		t.Errorf("a site that is down: %d %s", response.StatusCode, text)
+	}
+}
+
+func noPaths(t *testing.T, s *running) {
+	t.Helper()
+	for line, want := range map[string]string{
+		"GET @example.com/ HTTP/1.1": "400", "GET .example.com/ HTTP/1.1": "400", "GET :80@example.com/x HTTP/1.1": "400", "TRACE /x HTTP/1.1": "400",
+		"GET http://elsewhere.example/about?x HTTP/1.1": "418", "OPTIONS * HTTP/1.1": "403",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "%s\r\nHost: a\r\nConnection: close\r\n\r\n", line)
+		answer, err := io.ReadAll(conn)
+		if _ = conn.Close(); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+			t.Errorf("%s: %.200s, %v", line, answer, err)
+		}
 	}
 }
 

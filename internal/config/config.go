@@ -67,7 +67,7 @@ type Cloudflare struct {
 	Key       Secret        `yaml:"key" doc:"signing key for private images that are fetched by their URL; empty: one that the API knows"`
 	Private   []string      `yaml:"private" doc:"images that need a proof, where no token tells: ids, folders such as users/*, or *"`
 	Remember  time.Duration `yaml:"remember" doc:"how long what the API said of an image is believed; while it does not answer, a day longer"`
-	Mirror    bool          `yaml:"mirror" doc:"with originals: keep in the store what was fetched, so that the account moves over while it serves"`
+	Mirror    bool          `yaml:"mirror" doc:"with originals: keep in the store what was fetched, so that the account moves over while it serves; what was kept is ours from then on, and no longer changed, made private or deleted from Cloudflare"`
 	API       string        `yaml:"api" doc:"base URL of the API"`
 	Delivery  string        `yaml:"delivery" doc:"base URL of delivery"`
 }
@@ -137,7 +137,7 @@ type HTTP struct {
 
 // Tokens are the knobs of proofs.
 type Tokens struct {
-	Keys          []string      `yaml:"keys" doc:"public keys of token signers: files or https URLs of PEM, JWK or JWK sets; refreshed, and kept when that fails"`
+	Keys          []string      `yaml:"keys" doc:"public keys of token signers: files or https URLs (http for this machine alone) of PEM, JWK or JWK sets; refreshed, and kept when that fails"`
 	Refresh       time.Duration `yaml:"refresh" doc:"how often they are looked at again"`
 	Bearer        bool          `yaml:"bearer" doc:"take a token from the Authorization header, too"`
 	Cookie        string        `yaml:"cookie" doc:"take a token from this cookie, too; empty: from none"`
@@ -148,7 +148,7 @@ type Tokens struct {
 
 // Ladder are the knobs of options in URLs.
 type Ladder struct {
-	Widths    []int    `yaml:"widths" doc:"widths in pixels, after dpr; empty: any"`
+	Widths    []int    `yaml:"widths" doc:"widths in pixels, after dpr; empty: any. Name the options, too: others can be spelt in endless ways"`
 	Heights   []int    `yaml:"heights" doc:"heights in pixels; empty: as widths"`
 	Qualities []int    `yaml:"qualities" doc:"numbers for quality; empty: any"`
 	Options   []string `yaml:"options" doc:"options that may be used at all, by their long names; empty: all"`

@@ -30,7 +30,7 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	if o.Site == nil {
 		return nil, fault.New(fault.NotFound, "There is no website behind this server")
 	}
-	if strings.Contains(f.Header.Get("Via"), viaName) {
+	if strings.Contains(strings.Join(f.Header.Values("Via"), ","), viaName) {
 		return nil, fault.New(fault.Loop, "The website behind this server is this server")
 	}
 	// What does not begin with a slash would become part of the host.

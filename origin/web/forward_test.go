@@ -49,7 +49,7 @@ func TestForwardReachesTheSiteAndNothingElse(t *testing.T) {
 		t.Errorf("the site was asked %d times", asked)
 	}
 	w.AllowPrivate = nil
-	if _, err := w.Forward(t.Context(), &origin.Forwarded{Method: "GET", Target: "/", Header: http.Header{}}); !fault.Is(err, fault.NotAllowed) { //nolint:bodyclose // there is none
+	if _, err := w.Forward(t.Context(), &origin.Forwarded{Method: "GET", Target: "/", Header: http.Header{}}); !fault.Is(err, fault.NotAllowed) {
 		t.Errorf("a private address that was not allowed: %v", err)
 	}
 }

@@ -187,7 +187,7 @@ func (o *Origin) Get(ctx context.Context, address string) (source origin.Source,
 			o.keep(address, source, response.Header, known)
 			return nil
 		}
-		if source, err = o.read(response); err == nil {
+		if source, err = o.read(address, response); err == nil {
 			o.keep(address, source, response.Header, nil)
 		}
 		return err
@@ -266,6 +266,10 @@ func (o *Origin) once(ctx context.Context, address string, fields map[string]str
 // failure says which kind of fault a client's error is. timeout is the kind of a
 // time limit in this phase.
 func failure(err error, timeout fault.Kind) error {
+	var spelt *url.Error
+	if errors.As(err, &spelt) { // it says the URL, which may hold a proof
+		err = spelt.Err
+	}
 	var dns *net.DNSError
 	var network net.Error
 	var refused *refusedError
@@ -289,7 +293,7 @@ func failure(err error, timeout fault.Kind) error {
 	return fault.Wrap(fault.FetchFailed, err, "The origin did not answer as it should")
 }
 
-func (o *Origin) read(response *http.Response) (origin.Source, error) {
+func (o *Origin) read(address string, response *http.Response) (origin.Source, error) {
 	if err := judge(response); err != nil {
 		return origin.Source{}, err
 	}
@@ -309,6 +313,9 @@ func (o *Origin) read(response *http.Response) (origin.Source, error) {
 		source.Modified = at
 	}
 	live(&source, response.Header)
+	if final := response.Request.URL.String(); o.Unkept != nil && o.Unkept(final) && !o.Unkept(address) {
+		source.Private = true // nobody would know to forget it
+	}
 	return source, nil
 }
 

@@ -12,12 +12,19 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// claims are those that count (the token contract, Claims). It is a jwt.Claims for
-// the library to fill; the library validates nothing.
-type claims struct {
-	jwt.Claims `json:"-"`
+// fields are a token's claims as they are spelt. It is a jwt.Claims for the library
+// to fill; the library judges nothing of them.
+type fields map[string]json.RawMessage
 
-	read      bool // it was a JSON object that says what it must
+func (fields) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil }
+func (fields) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil }
+func (fields) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil }
+func (fields) GetIssuer() (string, error)                   { return "", nil }
+func (fields) GetSubject() (string, error)                  { return "", nil }
+func (fields) GetAudience() (jwt.ClaimStrings, error)       { return nil, nil }
+
+// claims are those that count (the token contract, Claims).
+type claims struct {
 	expires   float64
 	notBefore float64
 	subject   string
@@ -34,17 +41,13 @@ type optionCaps struct {
 	unknown       bool // it limits something that is not known here
 }
 
-// UnmarshalJSON reads the claims strictly: one of a wrong type is an error, an
-// unknown one means nothing.
-func (c *claims) UnmarshalJSON(text []byte) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return err
-	}
-	if fields == nil || fields["exp"] == nil || fields["sub"] == nil {
+// read reads the claims strictly: one of a wrong type is an error, an unknown one
+// means nothing.
+func (c *claims) read(f fields) error {
+	if f["exp"] == nil || f["sub"] == nil {
 		return fmt.Errorf("%w: expected the claims exp and sub", errMalformed)
 	}
-	for name, raw := range fields {
+	for name, raw := range f {
 		var err error
 		switch name {
 		case "exp":
@@ -69,7 +72,6 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 			return fmt.Errorf("claim %s: %w", name, err)
 		}
 	}
-	c.read = true
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
 )
@@ -131,7 +132,11 @@ func (c *exportCmd) write(ctx context.Context, a *app, account store.Account, ou
 			}
 			ref := string(img.Blob)
 			line := exportedImage{img.ID, "originals/" + ref[:2] + "/" + ref, img.Filename, img.Creator, img.Meta, img.Uploaded, img.RequireSigned}
-			if err := copyBlob(ctx, a.library.Blobs, img, filepath.Join(c.Folder, filepath.FromSlash(line.File))); err != nil {
+			err := copyBlob(ctx, a.library.Blobs, img, filepath.Join(c.Folder, filepath.FromSlash(line.File)))
+			if now, lookErr := a.library.Names.Image(ctx, account.Hash, img.ID); err != nil && (fault.Is(lookErr, fault.NotFound) || lookErr == nil && now.Version != img.Version) {
+				continue // it went, or changed, while we were at it
+			}
+			if err != nil {
 				return n, fmt.Errorf("%s: %w", img.ID, err)
 			}
 			if err := out.Encode(line); err != nil {
@@ -194,6 +199,10 @@ func (c *importCmd) manifest(folder string, a *app) (_ *exportedAccount, _ []ite
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s, image %d: %w", file.Name(), len(items)+1, err)
+		}
+		var meta map[string]any
+		if err := json.Unmarshal(line.Meta, &meta); err != nil || meta == nil {
+			return nil, nil, fmt.Errorf("%s: expected meta of %q to be an object", file.Name(), line.ID)
 		}
 		if !filepath.IsLocal(filepath.FromSlash(line.File)) || !store.BlobRef(filepath.Base(line.File)).Valid() {
 			return nil, nil, fmt.Errorf("%s: expected a file of the export that is named by its hash, received %q", file.Name(), line.File)

@@ -34,9 +34,10 @@ type Options struct {
 	Keep         int64          // bytes of sources kept in memory; 0 = none
 	// Unkept are URLs whose source is not kept, whatever its origin says: those of
 	// images that can become private. nil = none.
-	Unkept  func(address string) bool
-	Version string // told in User-Agent and Via
-	Now     func() time.Time
+	Unkept   func(address string) bool
+	Version  string        // told in User-Agent and Via
+	Resolver *net.Resolver // nil: the system's
+	Now      func() time.Time
 	// Pause waits between two attempts; it ends with ctx. nil = for as long as it is told.
 	Pause   func(ctx context.Context, d time.Duration) error
 	RootCAs *tls.Config // nil: the system's; tests bring their own
@@ -88,7 +89,7 @@ func New(o Options) (*Origin, error) {
 		o.Pause = pause
 	}
 	w := &Origin{Options: o, hosts: hosts{slots: o.PerHost, now: o.Now}, kept: newKept(o.Keep)}
-	dialer := &net.Dialer{Timeout: o.Connect, KeepAlive: 30 * time.Second, Control: w.guard}
+	dialer := &net.Dialer{Timeout: o.Connect, KeepAlive: 30 * time.Second, Resolver: o.Resolver, Control: w.guard}
 	transport := func(most int) *http.Transport {
 		return &http.Transport{
 			Proxy:                  nil, // one would resolve names where the guard cannot see

@@ -30,10 +30,11 @@ type Job interface {
 // Options are what a Cache is made from.
 type Options struct {
 	Tier        Tier             // required
+	Ledger      Ledger           // of a Tier that outlives the process; nil: none
 	Now         func() time.Time // nil: time.Now
 	FillTimeout time.Duration    // for one Fill; 0: 30 s
 	NegativeTTL time.Duration    // how long "there is nothing" is kept; 0: 60 s
-	MaxLife     time.Duration    // longest life of any entry; 0: 30 days
+	MaxLife     time.Duration    // longest life of any entry; 0: MaxLife
 	Refills     int              // background refills at once; 0: 8
 }
 
@@ -44,7 +45,7 @@ func (o Options) withDefaults() Options {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&o.FillTimeout, 30 * time.Second}, {&o.NegativeTTL, time.Minute}, {&o.MaxLife, 30 * 24 * time.Hour}} {
+	}{{&o.FillTimeout, 30 * time.Second}, {&o.NegativeTTL, time.Minute}, {&o.MaxLife, MaxLife}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -58,7 +59,8 @@ func (o Options) withDefaults() Options {
 // Stats count what happened besides plain hits.
 type Stats struct {
 	Fills, Refills, Joins, Failures, Purges uint64
-	Flying                                  int64 // fills running now
+	Unrecorded                              uint64 // purges that the ledger could not write down
+	Flying                                  int64  // fills running now
 	Tier                                    TierStats
 }
 
@@ -76,8 +78,8 @@ type Cache struct {
 	running sync.WaitGroup
 	closing atomic.Bool
 
-	fills, refilled, joins, failures, purged atomic.Uint64
-	flying                                   atomic.Int64
+	fills, refilled, joins, failures, purged, unrecorded atomic.Uint64
+	flying                                               atomic.Int64
 }
 
 const shardCount = 64
@@ -113,6 +115,10 @@ func New(o Options) (*Cache, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i := range c.shards {
 		c.shards[i].flights = map[string]*flight{}
+	}
+	if err := c.recall(); err != nil {
+		c.cancel()
+		return nil, err
 	}
 	return c, nil
 }
@@ -350,13 +356,17 @@ func (c *Cache) Purge(tags ...string) {
 		return
 	}
 	c.purged.Add(1)
-	c.purges.add(c.stamp(), c.MaxLife, tags)
+	stamp := c.stamp()
+	c.purges.add(stamp, c.MaxLife, tags)
+	c.record(Purge{Stamp: stamp, Tags: tags})
 }
 
 // PurgeAll makes every entry die whose fill began before now.
 func (c *Cache) PurgeAll() {
 	c.purged.Add(1)
-	c.purges.all(c.stamp())
+	stamp := c.stamp()
+	c.purges.all(stamp)
+	c.record(Purge{Stamp: stamp, All: true})
 }
 
 // Purges counts the purges that have begun. What was read before the count
@@ -367,7 +377,7 @@ func (c *Cache) Purges() uint64 { return c.purged.Load() }
 func (c *Cache) Stats() Stats {
 	return Stats{
 		Fills: c.fills.Load(), Refills: c.refilled.Load(), Joins: c.joins.Load(),
-		Failures: c.failures.Load(), Purges: c.purged.Load(), Flying: c.flying.Load(), Tier: c.Tier.Stats(),
+		Failures: c.failures.Load(), Purges: c.purged.Load(), Unrecorded: c.unrecorded.Load(), Flying: c.flying.Load(), Tier: c.Tier.Stats(),
 	}
 }
 

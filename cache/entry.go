@@ -73,4 +73,6 @@ type Tier interface {
 // TierStats tells how full a tier is.
 type TierStats struct {
 	Bytes, Budget int64
+	Entries       int64  // 0 where nobody counts them
+	Failures      uint64 // of the medium: reads and writes that it could not do
 }

@@ -74,6 +74,26 @@ func (p *purges) all(stamp int64) {
 	p.publish(&purgeTable{floor: stamp}, stamp)
 }
 
+// recall takes in what earlier runs purged, and returns the newest stamp.
+func (p *purges) recall(known []Purge) (newest int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	table := &purgeTable{recent: map[string]int64{}, old: map[string]int64{}}
+	for _, purge := range known {
+		newest = max(newest, purge.Stamp)
+		if purge.All {
+			table.floor = max(table.floor, purge.Stamp)
+		}
+		for _, tag := range purge.Tags {
+			table.old[tag] = max(table.old[tag], purge.Stamp)
+		}
+	}
+	if newest > 0 {
+		p.publish(table, newest)
+	}
+	return newest
+}
+
 func (p *purges) copy() *purgeTable {
 	next := &purgeTable{recent: map[string]int64{}}
 	if now := p.table.Load(); now != nil {

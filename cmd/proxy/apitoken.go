@@ -19,7 +19,7 @@ func storeApp(ctx context.Context, cli *cli, w world) (*app, store.Account, erro
 	if err != nil {
 		return nil, store.Account{}, err
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), w.now)
+	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), w.now, looking)
 	if err != nil {
 		return nil, store.Account{}, err
 	}

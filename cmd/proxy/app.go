@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/fovea-images/fovea/api"
 	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/cache/disk"
 	"github.com/fovea-images/fovea/cache/memory"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/codec"
@@ -46,6 +48,7 @@ type app struct {
 	codecs    []engine.Codec
 	engine    *engine.Engine
 	cache     *cache.Cache
+	disk      *disk.Tier // nil = none
 	web       *web.Origin
 	proxy     *proxy.Proxy
 	api       *api.API // nil = switched off
@@ -65,7 +68,7 @@ func lookingApp(ctx context.Context, settings config.Config) (*app, error) {
 		}
 		settings.Data = scratch
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), time.Now)
+	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), time.Now, looking)
 	if err != nil {
 		return nil, errors.Join(err, removeAll(scratch))
 	}
@@ -85,9 +88,18 @@ func removeAll(folder string) error {
 	return os.RemoveAll(folder)
 }
 
+// purpose is what an app is built for: what belongs to one process at a time, only
+// the one that serves opens.
+type purpose bool
+
+const (
+	looking purpose = false
+	serving purpose = true
+)
+
 // newApp builds every room. Its complaints name the knob that is wrong; there
 // is one for each. On an error nothing is left open.
-func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now func() time.Time) (_ *app, err error) {
+func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now func() time.Time, to purpose) (_ *app, err error) {
 	a := &app{settings: settings, log: log, telemetry: telemetry.New(log, settings.Log.Access)}
 	defer func() {
 		if err != nil {
@@ -143,7 +155,7 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	a.site = site
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
 	complain("formats.", policy.Validate())
-	complain("cache.", a.newCache(settings.Cache))
+	complain("cache.", a.newCache(settings, to))
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
 	}
@@ -234,12 +246,26 @@ func newWeb(o config.Origins, unkept func(address string) bool) (*web.Origin, er
 	return web.New(options)
 }
 
-func (a *app) newCache(c config.Cache) error {
-	tier, err := memory.New(int64(c.Memory))
+func (a *app) newCache(settings config.Config, to purpose) error {
+	c := settings.Cache
+	fast, err := memory.New(int64(c.Memory))
 	if err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}
-	if a.cache, err = cache.New(cache.Options{Tier: tier, FillTimeout: c.FillTimeout, NegativeTTL: c.NegativeTTL}); err != nil {
+	var tier cache.Tier = fast
+	var ledger cache.Ledger
+	if c.Disk > 0 {
+		kept := disk.Options{Folder: cmp.Or(c.Folder, filepath.Join(settings.Data, "cache")), Bytes: int64(c.Disk)}
+		if err = kept.Validate(); err == nil && to == serving {
+			if a.disk, err = disk.Open(kept); err == nil {
+				tier, ledger = cache.Layers{fast, a.disk}, a.disk.Ledger()
+			}
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("disk: %w", err), fast.Close())
+		}
+	}
+	if a.cache, err = cache.New(cache.Options{Tier: tier, Ledger: ledger, FillTimeout: c.FillTimeout, NegativeTTL: c.NegativeTTL}); err != nil {
 		return errors.Join(err, tier.Close())
 	}
 	return nil
@@ -406,6 +432,8 @@ func (a *app) sweep(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		removed, err := a.library.Sweep(ctx, time.Now(), time.Hour)
+		purged, failed := a.cache.Sweep(ctx)
+		removed, err = removed+purged, errors.Join(err, failed)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.log.Error("sweep", "error", err)
@@ -464,6 +492,12 @@ func (a *app) measure() {
 	}
 	for name, c := range counters {
 		a.telemetry.Counter(name, c.help, c.read)
+	}
+	if a.disk != nil {
+		a.telemetry.Gauge("fovea_cache_disk_bytes", "Bytes of cached answers on disk.", func() float64 { return float64(a.disk.Stats().Bytes) })
+		a.telemetry.Gauge("fovea_cache_disk_entries", "Cached answers on disk.", func() float64 { return float64(a.disk.Stats().Entries) })
+		a.telemetry.Counter("fovea_cache_disk_failures_total", "Reads and writes that the disk could not do.", func() float64 { return float64(a.disk.Stats().Failures) })
+		a.telemetry.Counter("fovea_cache_purges_unrecorded_total", "Purges that could not be written down: the disk's answers are dropped at the next start.", func() float64 { return float64(a.cache.Stats().Unrecorded) })
 	}
 	a.telemetry.Gauge("fovea_cache_bytes", "Bytes held in memory.", func() float64 { return float64(a.cache.Stats().Tier.Bytes) })
 	a.telemetry.Gauge("fovea_engine_mezzanine_bytes", "Bytes of decoded sources kept in memory.", func() float64 { return float64(a.engine.Stats().MezzanineBytes) })

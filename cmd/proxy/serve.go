@@ -27,7 +27,7 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return fmt.Errorf("log.%w", err)
 	}
-	a, err := newApp(ctx, settings, log, w.now)
+	a, err := newApp(ctx, settings, log, w.now, serving)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -200,4 +201,49 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 func served(command string) string {
 	command = strings.NewReplacer("go run ./cmd/proxy", "proxy", "./proxy", "proxy", "/var/lib/fovea", "var/fovea", "--listen :8080", "").Replace(command)
 	return "! exec proxy" + strings.TrimPrefix(command, "proxy") + " --listen nowhere\nstderr 'listen: expected a free address'"
+}
+
+func TestARestartIsWarmAndPurgesHold(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "fovea.yaml")
+	if err := os.WriteFile(file, []byte("cache:\n  disk: 64MiB\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	outcome := func(s *running, path string) string {
+		response, _ := get(t, s.url+"/cdn-cgi/imagedelivery/FoveaDemoAccountHash00/"+path)
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d", path, response.StatusCode)
+		}
+		status, _, _ := strings.Cut(response.Header.Get("Cache-Status"), "; ttl")
+		return status
+	}
+	first := start(t, "--config", file, "--data", folder)
+	for _, path := range []string{"landscape/w=64", "ornament/public"} {
+		if got := outcome(first, path); got != "fovea; fwd=uri-miss; stored" {
+			t.Errorf("%s at first: %s", path, got)
+		}
+	}
+	m := manage(t, first)
+	was := struct {
+		Result struct {
+			Variant struct{ Options json.RawMessage }
+		}
+	}{}
+	if err := json.Unmarshal(m.call(t, http.MethodGet, "v1/variants/public", ""), &was); err != nil {
+		t.Fatal(err)
+	}
+	for _, options := range []string{`{"width":65}`, string(was.Result.Variant.Options)} { // another picture, and the old one again
+		m.call(t, http.MethodPatch, "v1/variants/public", `{"options":`+options+`}`)
+	}
+	first.stop()
+	if status := <-first.status; status != 0 {
+		t.Fatalf("exit status %d: %s", status, first.log)
+	}
+	close(first.status)
+	second := start(t, "--config", file, "--data", folder)
+	for path, want := range map[string]string{"landscape/w=64": "fovea; hit", "ornament/public": "fovea; fwd=uri-miss; stored"} {
+		if got := outcome(second, path); got != want {
+			t.Errorf("%s after the restart: %s", path, got)
+		}
+	}
 }

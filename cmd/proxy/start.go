@@ -83,7 +83,11 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 		codecs = append(codecs, form.Format+" by "+form.Name)
 	}
 	line("codecs", "%s", strings.Join(codecs, "; "))
-	line("cache", "%v in memory", a.settings.Cache.Memory)
+	kept := ""
+	if a.disk != nil {
+		kept = fmt.Sprintf(", %v on disk", a.settings.Cache.Disk)
+	}
+	line("cache", "%v in memory%s", a.settings.Cache.Memory, kept)
 	if a.api != nil {
 		line("api", "%s", a.apiAddress(address, account))
 	}

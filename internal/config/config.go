@@ -92,6 +92,8 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Cache are the knobs of the cache.
 type Cache struct {
 	Memory      Bytes         `yaml:"memory" doc:"bytes of finished answers kept in memory"`
+	Disk        Bytes         `yaml:"disk" doc:"bytes of finished answers kept in files, too, so that a restart is warm; 0: none"`
+	Folder      string        `yaml:"folder" doc:"where they are, for this process alone; empty: cache in the data folder"`
 	FillTimeout time.Duration `yaml:"fill_timeout" doc:"for fetching and transforming one picture"`
 	NegativeTTL time.Duration `yaml:"negative_ttl" doc:"how long a 404 is remembered"`
 	Edge        time.Duration `yaml:"edge_ttl" doc:"how long a hosted answer stays fresh here; changes purge at once"`

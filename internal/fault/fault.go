@@ -79,6 +79,16 @@ func (k Kind) String() string {
 	return "internal"
 }
 
+// KindOf returns the kind of that name, or reports that there is none.
+func KindOf(name string) (Kind, bool) {
+	for i, known := range names {
+		if known == name {
+			return Kind(i), true
+		}
+	}
+	return Internal, false
+}
+
 // Error is one failure. It is immutable and may be shared by goroutines.
 type Error struct {
 	Kind   Kind

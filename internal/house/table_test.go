@@ -16,6 +16,7 @@ var rooms = map[string]room{
 	"params":                  {"internal/fault", "the ground that all others agree on"},
 	"cache":                   {"internal/fault", "it knows nothing of images or HTTP"},
 	"cache/memory":            {"cache", "a tier"},
+	"cache/disk":              {"cache", "a tier, and the ledger of what it keeps"},
 	"cache/cachetest":         {"cache internal/fault", "what every tier promises"},
 	"engine":                  {"params internal/fault internal/flight engine/pixel", "steps over pixels; codecs are handed in"},
 	"engine/face":             {"engine/pixel", "a detector over grey pixels"},

@@ -361,6 +361,17 @@ func (c *Cache) Purge(tags ...string) {
 	c.record(Purge{Stamp: stamp, Tags: tags})
 }
 
+// PurgePrefix makes every entry die that has a tag that begins with prefix and whose
+// fill began before now. An empty prefix is PurgeAll.
+func (c *Cache) PurgePrefix(prefix string) {
+	if prefix == "" {
+		c.PurgeAll()
+		return
+	}
+	c.purged.Add(1)
+	c.purges.addPrefix(c.stamp(), c.MaxLife, prefix)
+}
+
 // PurgeAll makes every entry die whose fill began before now.
 func (c *Cache) PurgeAll() {
 	c.purged.Add(1)

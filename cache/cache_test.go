@@ -196,6 +196,20 @@ func TestGet(t *testing.T) {
 			f.want(text("b", &n), "b", Miss)
 			f.want(text("c", &n), "b", Hit)
 		}},
+		{"a purge by prefix kills what begins with it, and nothing else", func(f *fixture) {
+			f.want(text("a", &n), "a", Miss)
+			f.PurgePrefix("tt")
+			f.PurgePrefix("x")
+			f.want(text("b", &n), "a", Hit)
+			f.PurgePrefix("t")
+			f.want(text("b", &n), "b", Miss)
+			f.want(text("c", &n), "b", Hit)
+		}},
+		{"the empty prefix is all", func(f *fixture) {
+			f.want(text("a", &n), "a", Miss)
+			f.PurgePrefix("")
+			f.want(text("b", &n), "b", Miss)
+		}},
 		{"an entry from the future is not trusted", func(f *fixture) {
 			f.want(text("a", &n), "a", Miss)
 			f.move(-time.Hour)
@@ -344,7 +358,11 @@ func TestHammer(t *testing.T) {
 			for i := range 2000 {
 				if w == 0 && i%4 == 0 {
 					version.Add(1)
-					f.Purge("t", fmt.Sprint("other", i))
+					if i%8 == 0 {
+						f.Purge("t", fmt.Sprint("other", i))
+					} else {
+						f.PurgePrefix("t")
+					}
 					f.move(time.Microsecond)
 				}
 				floor := version.Load()
@@ -393,12 +411,41 @@ func TestThePurgeTableIsBounded(t *testing.T) {
 	}
 }
 
+func TestThePurgedPrefixesAreBounded(t *testing.T) {
+	var p purges
+	const many = 10 * maxPrefixes
+	for i := range int64(many) {
+		p.addPrefix(i+1, time.Hour, fmt.Sprintf("image:h/%04d/", i))
+		p.add(many+i, time.Hour, []string{"other"}) // what comes between keeps them
+	}
+	if n := len(p.table.Load().prefixes); n > maxPrefixes {
+		t.Errorf("%d prefixes are remembered", n)
+	}
+	for i := range int64(many) {
+		if !p.dead(i+1, []string{"account:h", fmt.Sprintf("image:h/%04d/x", i)}) {
+			t.Fatalf("an entry filled at %d came back to life", i+1)
+		}
+	}
+	if p.dead(many, []string{"image:h/0000/x"}) {
+		t.Error("a later entry died of an earlier purge")
+	}
+	p.addPrefix(3*many, time.Hour, "image:h/")
+	if n := len(p.table.Load().prefixes); n != 1 {
+		t.Errorf("%d prefixes are remembered, and one covers all", n)
+	}
+	p.addPrefix(3*many+2*int64(time.Hour), time.Hour, "source:")
+	if n := len(p.table.Load().prefixes); n != 1 {
+		t.Errorf("%d prefixes are remembered, and one is older than any entry", n)
+	}
+}
+
 func TestAHitAllocatesNothing(t *testing.T) {
 	f := newFixture(t)
 	var n atomic.Int64
 	var j Job = text("a", &n)
 	f.want(j, "a", Miss)
 	f.Purge("other")
+	f.PurgePrefix("others")
 	f.move(time.Second)
 	ctx := t.Context()
 	if got := testing.AllocsPerRun(100, func() {

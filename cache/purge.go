@@ -2,6 +2,7 @@ package cache
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,12 +22,22 @@ type purges struct {
 // a purge copies that one and not the whole.
 type purgeTable struct {
 	recent, old map[string]int64
-	floor       int64 // every entry filled at or before it is dead
+	prefixes    []prefixPurge // newest first
+	floor       int64         // every entry filled at or before it is dead
+}
+
+// prefixPurge says that every tag that begins with text was purged at that stamp.
+type prefixPurge struct {
+	text string
+	at   int64
 }
 
 const (
 	maxRecent = 256
 	maxTags   = 16_384 // beyond it the oldest half becomes the floor
+	// maxPrefixes bounds what a look-up compares one by one; beyond it the oldest
+	// half becomes the floor.
+	maxPrefixes = 64
 )
 
 // dead reports whether something with these tags, begun at stamp, was purged since.
@@ -49,7 +60,38 @@ func (p *purges) dead(stamp int64, tags []string) bool {
 			return true
 		}
 	}
+	for i := range table.prefixes {
+		p := &table.prefixes[i]
+		if stamp > p.at { // and so it is later than all behind it
+			break
+		}
+		for _, tag := range tags {
+			if strings.HasPrefix(tag, p.text) {
+				return true
+			}
+		}
+	}
 	return false
+}
+
+// addPrefix notes that all tags that begin with prefix are purged at stamp. What is
+// as old as maxLife is forgotten, and what the new one covers.
+func (p *purges) addPrefix(stamp int64, maxLife time.Duration, prefix string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.copy()
+	kept := []prefixPurge{{prefix, stamp}}
+	for _, old := range next.prefixes {
+		if old.at > stamp-int64(maxLife) && !strings.HasPrefix(old.text, prefix) {
+			kept = append(kept, old)
+		}
+	}
+	if len(kept) > maxPrefixes {
+		next.floor = max(next.floor, kept[maxPrefixes/2].at)
+		kept = kept[:maxPrefixes/2]
+	}
+	next.prefixes = kept
+	p.publish(next, stamp)
 }
 
 // add notes that tags are purged at stamp. What no living entry can be older
@@ -97,7 +139,7 @@ func (p *purges) recall(known []Purge) (newest int64) {
 func (p *purges) copy() *purgeTable {
 	next := &purgeTable{recent: map[string]int64{}}
 	if now := p.table.Load(); now != nil {
-		next.old, next.floor = now.old, now.floor
+		next.old, next.prefixes, next.floor = now.old, now.prefixes, now.floor
 		maps.Copy(next.recent, now.recent)
 	}
 	return next

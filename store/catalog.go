@@ -311,3 +311,19 @@ func (c *Catalog) Forget(tags ...string) {
 		}
 	}
 }
+
+// ForgetImages drops every image of account whose id begins with prefix; with an
+// account of "" it drops all there is, accounts and variants too.
+func (c *Catalog) ForgetImages(account, prefix string) {
+	if account == "" {
+		c.age.Add(1)
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		maps.DeleteFunc(s.images, func(key imageKey, _ *imageSlot) bool {
+			return account == "" || key.account == account && strings.HasPrefix(key.id, prefix)
+		})
+		s.mu.Unlock()
+	}
+}

@@ -220,6 +220,36 @@ func TestCatalogRemembers(t *testing.T) {
 	}
 }
 
+func TestForgetImagesForgetsByPrefix(t *testing.T) {
+	f := newFixture(t)
+	hash := f.account.Hash
+	for _, id := range []string{"a/1", "a/2", "b"} {
+		if _, err := f.add(t, id, "one", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(want int64) {
+		t.Helper()
+		before := f.looks.Load()
+		for _, id := range []string{"a/1", "a/2", "b"} {
+			if _, err := f.catalog.Image(t.Context(), hash, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := f.looks.Load() - before; got != want {
+			t.Errorf("%d look-ups, want %d", got, want)
+		}
+	}
+	look(3)
+	look(0)
+	f.catalog.ForgetImages(hash, "a/")
+	look(2)
+	f.catalog.ForgetImages("other", "")
+	look(0)
+	f.catalog.ForgetImages("", "")
+	look(3)
+}
+
 func TestALookUpBegunBeforeAForgetIsNotRemembered(t *testing.T) {
 	f := newFixture(t)
 	hash := f.account.Hash

@@ -222,7 +222,7 @@ func TestKeptSources(t *testing.T) {
 		if _, err := w.Get(t.Context(), address+"/c"); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.kept.get(address+"/c") != nil; got != kept {
+		if got := has(w, address+"/c"); got != kept {
 			t.Errorf("%q: kept %v", header, got)
 		}
 	}
@@ -230,12 +230,50 @@ func TestKeptSources(t *testing.T) {
 	for _, path := range []string{"/1", "/2", "/3", "/4", "/5"} {
 		get(path, next.body, 0, "")
 	}
-	if w.kept.bytes > 100 || w.kept.get(address+"/1") != nil || w.kept.get(address+"/5") == nil {
+	if w.kept.bytes > 100 || has(w, address+"/1") || !has(w, address+"/5") {
 		t.Errorf("%d bytes are kept", w.kept.bytes)
 	}
 	next.body = strings.Repeat("x", 26)
 	get("/large", next.body, 0, "")
-	if w.kept.get(address+"/large") != nil {
+	if has(w, address+"/large") {
 		t.Error("one source is more than a quarter of all")
 	}
+}
+
+func has(w *Origin, address string) bool {
+	kept, _ := w.kept.get(address)
+	return kept != nil
+}
+
+func TestAForgottenSourceIsFetchedAnew(t *testing.T) {
+	var meanwhile func()
+	asked := 0
+	w, address := web(t, Options{Keep: 100}, func(rw http.ResponseWriter, _ *http.Request) {
+		asked++
+		if meanwhile != nil {
+			meanwhile()
+		}
+		rw.Header().Set("Cache-Control", "max-age=60")
+		_, _ = rw.Write([]byte("body"))
+	})
+	get := func(path string, want int) {
+		t.Helper()
+		if _, err := w.Get(t.Context(), address+path); err != nil || asked != want {
+			t.Errorf("%s: asked %d times, want %d (%v)", path, asked, want, err)
+		}
+	}
+	below := func(prefix string) func(string) bool {
+		return func(url string) bool { return strings.HasPrefix(url, address+prefix) }
+	}
+	get("/a/1", 1)
+	get("/b", 2)
+	w.Forget(below("/a/"))
+	get("/b", 2)
+	get("/a/1", 3)
+	// What is on its way while something is forgotten may be older than that.
+	meanwhile = func() { w.Forget(below("/c")) }
+	get("/c", 4)
+	meanwhile = nil
+	get("/c", 5)
+	get("/c", 5)
 }

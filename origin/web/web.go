@@ -167,7 +167,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // says that it is fresh without asking, then if the origin says that it is still the
 // same. The body is shared: it is only read.
 func (o *Origin) Get(ctx context.Context, address string) (source origin.Source, err error) {
-	known := o.kept.get(address)
+	known, age := o.kept.get(address)
 	fields := map[string]string{}
 	if known != nil {
 		if left := known.until.Sub(o.Now()); left > 0 {
@@ -185,19 +185,23 @@ func (o *Origin) Get(ctx context.Context, address string) (source origin.Source,
 		if response.StatusCode == http.StatusNotModified && len(fields) > 0 {
 			source = known.source
 			live(&source, response.Header)
-			o.keep(address, source, response.Header, known)
+			o.keep(address, source, response.Header, known, age)
 			return nil
 		}
 		if source, err = o.read(address, response); err == nil {
-			o.keep(address, source, response.Header, nil)
+			o.keep(address, source, response.Header, nil, age)
 		}
 		return err
 	})
 	return source, err
 }
 
+// Forget drops what is kept of every URL that goes says so of: it is fetched anew
+// when it is wanted next.
+func (o *Origin) Forget(goes func(url string) bool) { o.kept.forget(goes) }
+
 // keep keeps a source that may be kept. A 304 need not repeat the validators of old.
-func (o *Origin) keep(address string, source origin.Source, header http.Header, old *keptSource) {
+func (o *Origin) keep(address string, source origin.Source, header http.Header, old *keptSource, age int) {
 	k := &keptSource{url: address, source: source, etag: header.Get("ETag"), modified: header.Get("Last-Modified"), until: o.Now().Add(source.Fresh)}
 	if old != nil && k.etag == "" {
 		k.etag = old.etag
@@ -209,7 +213,7 @@ func (o *Origin) keep(address string, source origin.Source, header http.Header, 
 		o.kept.drop(address)
 		return
 	}
-	o.kept.put(k)
+	o.kept.put(k, age)
 }
 
 // Ask fetches an absolute URL with these header fields and gives back whatever it

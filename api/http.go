@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -42,6 +43,7 @@ type request struct {
 	contentType         string
 	length              int // of the body; negative: not told
 	body                io.Reader
+	operator            *url.URL // begins the URLs in the answer; not nil = an operator asks, who was let in elsewhere
 }
 
 // reply is a success.
@@ -70,12 +72,22 @@ type envelope struct {
 // Handle answers rc if its path is one of the management API's, and otherwise
 // reports false and touches nothing. Ending ctx ends its waits.
 func (a *API) Handle(ctx context.Context, rc *fasthttp.RequestCtx) bool {
-	return a.handle(ctx, rc, clientPrefix, batchPrefix, uploadPrefix)
+	return a.handle(ctx, rc, nil, clientPrefix, batchPrefix, uploadPrefix)
+}
+
+// ForOperator returns a Handle for the accounts' paths alone, and for somebody who was
+// let in elsewhere: an API token is not looked at, and every account is open to
+// writing. Without a PublicURL, public begins the URLs in its answers. The caller must
+// have made sure of who asks, and that no other site's page does.
+func (a *API) ForOperator(public *url.URL) func(ctx context.Context, rc *fasthttp.RequestCtx) bool {
+	return func(ctx context.Context, rc *fasthttp.RequestCtx) bool {
+		return a.handle(ctx, rc, public, accountsPrefix)
+	}
 }
 
 // HandleUploads is Handle for direct creator uploads alone, which visitors make.
 func (a *API) HandleUploads(ctx context.Context, rc *fasthttp.RequestCtx) bool {
-	return a.handle(ctx, rc, uploadPrefix)
+	return a.handle(ctx, rc, nil, uploadPrefix)
 }
 
 // NewServer returns a server of the management API alone, for a listener of its own.
@@ -104,7 +116,7 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, prefixes ...string) bool {
+func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, operator *url.URL, prefixes ...string) bool {
 	target := string(rc.Request.Header.RequestURI())
 	path, query, _ := strings.Cut(target, "?")
 	ours := false
@@ -116,6 +128,7 @@ func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, prefixes ...s
 	}
 	start := a.Now()
 	r := read(rc, path, query)
+	r.operator = operator
 	// The server's own limit is meant for requests without a body.
 	_ = rc.Conn().SetReadDeadline(time.Now().Add(a.Patience))
 	ctx, cancel := context.WithTimeout(ctx, a.Patience)

@@ -32,6 +32,9 @@ type addresses struct {
 func (a *API) urls(r *request, img *store.Image) addresses {
 	base := a.base
 	if base == nil {
+		base = r.operator
+	}
+	if base == nil {
 		base = &url.URL{Scheme: "http", Host: r.host}
 		if r.secure {
 			base.Scheme = "https"

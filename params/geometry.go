@@ -21,6 +21,14 @@ type Edges struct{ Top, Right, Bottom, Left int }
 // Orientation is an EXIF orientation, 1..8; 0 counts as 1.
 type Orientation uint8
 
+// Upright is the size that a picture stored in that size is shown in.
+func (o Orientation) Upright(stored Size) Size {
+	if o >= 5 && o <= 8 {
+		return Size{stored.H, stored.W}
+	}
+	return stored
+}
+
 // Seen is what only the pixels can tell geometry. The zero value is "nothing":
 // options that need it then fall back as the contract says.
 type Seen struct {
@@ -71,10 +79,7 @@ func (o Options) Geometry(stored Size, orient Orientation, seen Seen) (Geometry,
 		return Geometry{}, nil, fault.New(fault.TooLarge, "Expected a picture of 1 to %d pixels a side", maxSide)
 	}
 	var g Geometry
-	g.Upright = stored
-	if orient >= 5 && orient <= 8 {
-		g.Upright = Size{stored.H, stored.W}
-	}
+	g.Upright = orient.Upright(stored)
 	var err error
 	if g.Trim, err = o.trimmed(g.Upright, seen.Content); err != nil {
 		return Geometry{}, nil, err

@@ -48,6 +48,7 @@ type Report struct {
 	Outcome  cache.Outcome
 	Type     string // Content-Type of the answer
 	Bytes    int    // of the body
+	Source   int64  // bytes of the original; 0 = not on record
 	Modified bool   // false: a 304
 	Verdict  token.Verdict
 }
@@ -479,7 +480,7 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, 
 		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: rc.RemoteIP().String(),
 		Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
-		Type: mediaType(rc, answer.Kind), Modified: !answer.NotModified,
+		Type: mediaType(rc, answer.Kind), Modified: !answer.NotModified, Source: answer.Source,
 	}
 	if err != nil {
 		r.Code, _, _ = Failure(err)

@@ -35,6 +35,9 @@ type plan struct {
 	verdict  token.Verdict
 	expires  time.Time // of the proof; zero = never
 
+	operator bool            // an operator looks, to whom no picture is closed
+	instead  *params.Options // take the place of the URL's; nil = they do not
+
 	// known: the source's header is on record, so geometry and choice are
 	// settled before any work, and the key names the very format.
 	known    bool
@@ -64,7 +67,10 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	if err != nil {
 		return err
 	}
-	if pl.target.Kind != params.None {
+	if pl.instead != nil {
+		pl.target.Variant, pl.target.Options = "", *pl.instead
+	}
+	if pl.target.Kind != params.None && !pl.operator {
 		if err := pl.proxy.welcome(r); err != nil {
 			return err
 		}
@@ -98,7 +104,7 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 	if err != nil {
 		return err
 	}
-	if t.Variant == "" && !account.Flexible {
+	if t.Variant == "" && !account.Flexible && !pl.operator {
 		return fault.New(fault.FlexibleOff, "Options in the URL are switched off for this account; use a named variant")
 	}
 	if pl.image = assume; assume == nil {
@@ -127,6 +133,9 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 				pl.maxAge = pl.variant.BrowserTTL
 			}
 		}
+	}
+	if pl.operator {
+		return nil
 	}
 	if err := pl.authorise(ctx, r); err != nil {
 		return err
@@ -223,6 +232,9 @@ func (pl *plan) name() string {
 	if pl.signed != "" {
 		sum := sha256.Sum256([]byte(pl.signed))
 		b = append(append(b, " signed="...), hex.EncodeToString(sum[:])...)
+	}
+	if pl.operator {
+		b = append(b, " operator"...) // nothing made for one is found by a visitor
 	}
 	b = append(b, " engine="+engine.Version+" "...)
 	if pl.known {

@@ -174,6 +174,8 @@ type Answer struct {
 	// Private: the image needed a proof. Verdict is what became of it.
 	Private bool
 	Verdict token.Verdict
+	// Source is how many bytes the original has; 0 = that is not on record.
+	Source int64
 	// Warnings are about this request's spelling; the entry's own are in its fields.
 	Warnings []params.Warning
 }
@@ -191,6 +193,9 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(err), Private: pl.private, Verdict: pl.verdict}, err
 	}
 	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings, Private: pl.private, Verdict: pl.verdict}
+	if pl.image != nil {
+		answer.Source = pl.image.Bytes
+	}
 	if head := pl.unchanged(r); head != nil {
 		if pl.private {
 			answer.CacheControl = pl.privately(head)

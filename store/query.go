@@ -7,6 +7,7 @@ type Query struct {
 	Account   string
 	Creator   *string     // nil: of whomever; "": of nobody
 	Where     []Condition // all hold
+	Search    string      // a part of the id, the filename or the creator, whatever the case of its ASCII letters; "": of any
 	Ascending bool        // oldest first
 	After     *Position   // nil: from the beginning
 	Offset    int         // how many to pass over; it costs what it passes

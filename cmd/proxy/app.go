@@ -23,7 +23,6 @@ import (
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/codec"
 	"github.com/fovea-images/fovea/engine/face"
-	"github.com/fovea-images/fovea/internal/admin"
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
 	"github.com/fovea-images/fovea/negotiate"
@@ -55,6 +54,7 @@ type app struct {
 	site      params.Site
 	ring      *token.Ring
 	upstream  *cloudflare.Origin // nil = none
+	admin     *operator          // nil = no admin listener
 	scratch   string             // folder to remove at the end; "" = none
 }
 
@@ -153,6 +153,8 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	})
 	complain("origins.", err)
 	a.site = site
+	a.admin, err = newOperator(a, settings.Admin, now)
+	complain("admin.", err)
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
 	complain("formats.", policy.Validate())
 	complain("cache.", a.newCache(settings, to))
@@ -331,8 +333,11 @@ func (a *app) forget(tags ...string) {
 // close closes what newApp opened, once nobody is served any more.
 func (a *app) close() error {
 	var err error
+	if a.admin != nil {
+		err = a.admin.close()
+	}
 	if a.cache != nil {
-		err = a.cache.Close()
+		err = errors.Join(err, a.cache.Close())
 	}
 	if a.library != nil {
 		err = errors.Join(err, a.library.Names.Close())
@@ -384,14 +389,13 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		a.log.Info("management API", "address", "http://"+own.Addr().String())
 	}
 	servers, listeners = append(servers, proxy.NewServer(waits, a.proxy, options)), append(listeners, listener)
-	if a.settings.Admin.Listen != "" {
-		side, err := listen(ctx, a.settings.Admin.Listen)
+	if a.admin != nil {
+		own, err := a.admin.server(waits)
 		if err != nil {
-			return errors.Join(fmt.Errorf("admin.listen: %w", err), listener.Close())
+			return errors.Join(fmt.Errorf("admin.%w", err), listener.Close())
 		}
-		servers = append(servers, admin.NewServer(admin.Options{Metrics: a.telemetry.Metrics, Ready: a.ready}))
-		listeners = append(listeners, side)
-		a.log.Info("admin", "address", "http://"+side.Addr().String())
+		servers, listeners = append(servers, own), append(listeners, a.admin.listener)
+		go a.admin.watch(waits)
 	}
 	failed := make(chan error, len(servers))
 	for i := range servers {
@@ -453,7 +457,7 @@ func (a *app) report(r proxy.Report) {
 	a.telemetry.Finished(telemetry.Request{
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
 		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),
-		Bytes: r.Bytes, Took: r.Took, Err: r.Err,
+		Bytes: r.Bytes, Source: r.Source, Took: r.Took, Err: r.Err,
 	})
 }
 

@@ -27,12 +27,7 @@ type explainCmd struct {
 
 // Run explains each URL. It fails only when it cannot explain.
 func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
-	assume, err := parseSource(c.Source)
-	if err != nil {
-		return err
-	}
-	request, err := c.request()
-	if err != nil {
+	if _, _, err := c.request(); err != nil { // before the first line is read
 		return err
 	}
 	settings, err := cli.settings(w)
@@ -45,13 +40,14 @@ func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	explain := func(address string) error {
-		r := request
-		r.Host, r.Target = split(address)
-		e := a.proxy.Explain(ctx, &r, assume)
+		e, err := c.explain(ctx, a, address)
+		if err != nil {
+			return err
+		}
 		if c.JSON {
 			return json.NewEncoder(w.stdout).Encode(e)
 		}
-		_, err := fmt.Fprint(w.stdout, e)
+		_, err = fmt.Fprint(w.stdout, e)
 		return err
 	}
 	if len(c.URLs) > 0 {
@@ -63,6 +59,16 @@ func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 		return nil
 	}
 	return eachLine(w.stdin, explain)
+}
+
+// explain says how a would answer address.
+func (c *explainCmd) explain(ctx context.Context, a *app, address string) (proxy.Explanation, error) {
+	r, assume, err := c.request()
+	if err != nil {
+		return proxy.Explanation{}, err
+	}
+	r.Host, r.Target = split(address)
+	return a.proxy.Explain(ctx, &r, assume), nil
 }
 
 // eachLine calls do with every line that is not empty. A line is at most 64 KiB.
@@ -91,7 +97,12 @@ func split(address string) (host, target string) {
 	return rest[:slash], rest[slash:]
 }
 
-func (c *explainCmd) request() (proxy.Request, error) {
+// request is what c says of the request, and of the source's header; nil: nothing.
+func (c *explainCmd) request() (proxy.Request, *engine.Info, error) {
+	assume, err := parseSource(c.Source)
+	if err != nil {
+		return proxy.Request{}, nil, err
+	}
 	r := proxy.Request{Method: http.MethodGet, Client: negotiate.Client{Accept: c.Accept}}
 	fields := map[string]*string{
 		"Accept": &r.Client.Accept, "User-Agent": &r.Client.UserAgent, "Via": &r.Via,
@@ -102,14 +113,14 @@ func (c *explainCmd) request() (proxy.Request, error) {
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
-			return r, fmt.Errorf("--header: expected NAME: VALUE, received %q", h)
+			return r, nil, fmt.Errorf("--header: expected NAME: VALUE, received %q", h)
 		}
 		// A header that no answer depends on is taken and changes nothing, as in a real request.
 		if field := fields[http.CanonicalHeaderKey(strings.TrimSpace(name))]; field != nil {
 			*field = strings.TrimSpace(value)
 		}
 	}
-	return r, nil
+	return r, assume, nil
 }
 
 // parseSource reads WxH:type[+alpha][+frames=N][+orientation=N]; "" is nil.

@@ -30,6 +30,7 @@ type cli struct {
 	Import   importCmd   `cmd:"" help:"Add pictures to the embedded store: files, URLs, an export, or a Cloudflare account."`
 	Export   exportCmd   `cmd:"" help:"Write the account's originals and all that is known of them into a folder."`
 	Sign     signCmd     `cmd:"" help:"Sign the URL of a private image."`
+	Purge    purgeCmd    `cmd:"" help:"Make a running server forget what it has made: of an image, a variant, a source, a prefix, or everything."`
 	Apitoken apitokenCmd `cmd:"" help:"Make, list and revoke tokens of the management API."`
 	Accounts accountCmd  `cmd:"" name:"account" help:"List and add accounts."`
 	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`

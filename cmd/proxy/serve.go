@@ -35,7 +35,13 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen: expected a free address, received %q: %w", settings.Listen, err), a.close())
 	}
-	greeting, err := a.open(ctx, "http://"+hostOf(listener.Addr().String()))
+	address := "http://" + hostOf(listener.Addr().String())
+	if a.admin != nil {
+		if err := a.admin.listen(ctx, address); err != nil {
+			return errors.Join(err, listener.Close(), a.close())
+		}
+	}
+	greeting, err := a.open(ctx, address)
 	if err == nil {
 		_, err = fmt.Fprint(w.stdout, greeting)
 	}

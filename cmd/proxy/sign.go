@@ -31,28 +31,34 @@ func (c *signCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	prefix, path, err := splitURL(c.URL)
+	signed, err := c.signed(ctx, a, w.now())
 	if err != nil {
 		return err
+	}
+	_, err = fmt.Fprintln(w.stdout, signed)
+	return err
+}
+
+// signed returns the URL with its proof.
+func (c *signCmd) signed(ctx context.Context, a *app, now time.Time) (string, error) {
+	prefix, path, err := splitURL(c.URL)
+	if err != nil {
+		return "", err
 	}
 	_, host, _ := strings.Cut(prefix, "://")
 	target, _, err := a.site.Parse(host, a.site.Rewrite(path))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if target.Kind != params.Hosted {
-		return fmt.Errorf("expected the URL of a hosted image, /cdn-cgi/imagedelivery/<hash>/<id>/<variant or options>, received %q", c.URL)
+		return "", fmt.Errorf("expected the URL of a hosted image, /cdn-cgi/imagedelivery/<hash>/<id>/<variant or options>, received %q", c.URL)
 	}
 	key, err := c.key(ctx, a, target.Account)
 	if err != nil {
-		return err
+		return "", err
 	}
-	signed, err := c.sign(path, &target, key, w.now())
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w.stdout, prefix+signed)
-	return err
+	signed, err := c.sign(path, &target, key, now)
+	return prefix + signed, err
 }
 
 // splitURL cuts an absolute URL in two; a path has no prefix.

@@ -91,6 +91,9 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 	if a.api != nil {
 		line("api", "%s", a.apiAddress(address, account))
 	}
+	if a.admin != nil {
+		line("admin", "%s", a.admin)
+	}
 	first, err := a.firstToken(ctx, account)
 	if err != nil {
 		return "", err

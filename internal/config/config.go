@@ -41,7 +41,7 @@ type Config struct {
 	Hotlink       Hotlink       `yaml:"hotlink" doc:"which pages may show the images"`
 	API           API           `yaml:"api" doc:"the Cloudflare Images management API, for holders of an API token"`
 	HTTP          HTTP          `yaml:"http" doc:"what one client may cost"`
-	Admin         Admin         `yaml:"admin" doc:"health and metrics"`
+	Admin         Admin         `yaml:"admin" doc:"what operators see and do"`
 	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
 	Shutdown      time.Duration `yaml:"shutdown" doc:"how long running answers may take to finish at the end"`
 }
@@ -177,7 +177,10 @@ type API struct {
 
 // Admin are the knobs of the admin listener.
 type Admin struct {
-	Listen string `yaml:"listen" doc:"address of /healthz and /metrics; empty: none"`
+	Listen    string `yaml:"listen" doc:"address of the dashboard, purges, health, metrics and profiles; anywhere but on loopback it needs a token; empty: none"`
+	Token     Secret `yaml:"token" doc:"opens the admin listener, but for health and metrics; 16 characters or more. Empty: on loopback everybody of this machine may do everything"`
+	TokenFile string `yaml:"token_file" doc:"file that holds the token instead"`
+	Dashboard bool   `yaml:"dashboard" doc:"show the dashboard there"`
 }
 
 // Log are the knobs of the log.
@@ -218,6 +221,7 @@ func Default() Config {
 			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 			HeaderBytes: 16 << 10, Connections: 10_000,
 		},
+		Admin:    Admin{Listen: "127.0.0.1:8081", Dashboard: true},
 		Log:      Log{Level: "info", Format: "text", Access: true},
 		Shutdown: 15 * time.Second,
 	}

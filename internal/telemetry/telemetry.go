@@ -41,6 +41,7 @@ type Request struct {
 	Grant                      string // id of the API token; "" = none
 	Verdict                    string // of the proof; "" = nothing was asked
 	Bytes                      int
+	Source                     int64 // bytes of the original; 0 = not on record
 	Took                       time.Duration
 	Err                        error // with its private cause; nil = none
 }
@@ -54,6 +55,7 @@ type Telemetry struct {
 	seconds  *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
 	proofs   *prometheus.CounterVec
+	totals   totals
 }
 
 // New returns a Telemetry that writes one line a request to log iff access, and
@@ -94,6 +96,7 @@ func (t *Telemetry) Counter(name, help string, read func() float64) {
 
 // Finished counts and logs one request.
 func (t *Telemetry) Finished(r Request) {
+	t.totals.add(&r)
 	t.requests.WithLabelValues(r.Kind, r.Outcome, fmt.Sprint(r.Status), r.Failure).Inc()
 	if r.Verdict != "" {
 		t.proofs.WithLabelValues(r.Verdict).Inc()

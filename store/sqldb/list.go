@@ -18,6 +18,9 @@ func (db *DB) List(ctx context.Context, q store.Query) ([]store.Image, error) {
 	for i := range q.Where {
 		s.condition(&q.Where[i])
 	}
+	if q.Search != "" {
+		s.add(" AND instr(lower(id || char(10) || filename || char(10) || creator), lower(?)) > 0", q.Search)
+	}
 	compare, order := "<", "DESC"
 	if q.Ascending {
 		compare, order = ">", "ASC"

@@ -180,6 +180,10 @@ func filters(t *testing.T, names store.Names, account string) {
 		{"nested", store.Query{Where: where(store.Equal, []string{"o", "p"}, text("x"))}, "a"},
 		{"all conditions hold", store.Query{Creator: &me, Where: append(where(store.Greater, []string{"n"}, number(5)), where(store.Equal, []string{"s"}, text("five"))...)}, "b"},
 		{"conditions that contradict each other", store.Query{Where: append(where(store.Greater, []string{"n"}, number(5)), where(store.Less, []string{"n"}, number(5))...)}, ""},
+		{"a part of the creator, whatever its case", store.Query{Search: "ME"}, "ab"},
+		{"a part of the id", store.Query{Search: "c"}, "c"},
+		{"a part of nothing", store.Query{Search: "cd"}, ""},
+		{"a search that is no pattern", store.Query{Search: "%"}, ""},
 		{"a text that is no pattern and no SQL", store.Query{Where: where(store.Equal, []string{"s"}, text("' OR 1=1 --"))}, ""},
 	} {
 		tt.q.Account, tt.q.Ascending, tt.q.Limit = account, true, 10

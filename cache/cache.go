@@ -369,7 +369,9 @@ func (c *Cache) PurgePrefix(prefix string) {
 		return
 	}
 	c.purged.Add(1)
-	c.purges.addPrefix(c.stamp(), c.MaxLife, prefix)
+	stamp := c.stamp()
+	c.purges.addPrefix(stamp, c.MaxLife, prefix)
+	c.record(Purge{Stamp: stamp, Prefixes: []string{prefix}})
 }
 
 // PurgeAll makes every entry die whose fill began before now.

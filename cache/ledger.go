@@ -10,11 +10,13 @@ import (
 // long a purge has to be remembered.
 const MaxLife = 30 * 24 * time.Hour
 
-// Purge says that everything with one of Tags, or everything, died at Stamp.
+// Purge says that everything with one of Tags, or a tag that begins with one of
+// Prefixes, or everything, died at Stamp.
 type Purge struct {
-	Stamp int64 // Unix nanoseconds
-	Tags  []string
-	All   bool
+	Stamp    int64 // Unix nanoseconds
+	Tags     []string
+	Prefixes []string
+	All      bool
 }
 
 // Ledger remembers purges for entries that outlive the process. It is safe for

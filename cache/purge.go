@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,18 +82,23 @@ func (p *purges) addPrefix(stamp int64, maxLife time.Duration, prefix string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := p.copy()
+	next.addPrefix(stamp, stamp-int64(maxLife), prefix)
+	p.publish(next, stamp)
+}
+
+// addPrefix takes in a stamp that is newer than all it has.
+func (t *purgeTable) addPrefix(stamp, oldest int64, prefix string) {
 	kept := []prefixPurge{{prefix, stamp}}
-	for _, old := range next.prefixes {
-		if old.at > stamp-int64(maxLife) && !strings.HasPrefix(old.text, prefix) {
+	for _, old := range t.prefixes {
+		if old.at > oldest && !strings.HasPrefix(old.text, prefix) {
 			kept = append(kept, old)
 		}
 	}
 	if len(kept) > maxPrefixes {
-		next.floor = max(next.floor, kept[maxPrefixes/2].at)
+		t.floor = max(t.floor, kept[maxPrefixes/2].at)
 		kept = kept[:maxPrefixes/2]
 	}
-	next.prefixes = kept
-	p.publish(next, stamp)
+	t.prefixes = kept
 }
 
 // add notes that tags are purged at stamp. What no living entry can be older
@@ -121,6 +128,7 @@ func (p *purges) recall(known []Purge) (newest int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	table := &purgeTable{recent: map[string]int64{}, old: map[string]int64{}}
+	var prefixes []prefixPurge
 	for _, purge := range known {
 		newest = max(newest, purge.Stamp)
 		if purge.All {
@@ -129,6 +137,13 @@ func (p *purges) recall(known []Purge) (newest int64) {
 		for _, tag := range purge.Tags {
 			table.old[tag] = max(table.old[tag], purge.Stamp)
 		}
+		for _, prefix := range purge.Prefixes {
+			prefixes = append(prefixes, prefixPurge{prefix, purge.Stamp})
+		}
+	}
+	slices.SortFunc(prefixes, func(a, b prefixPurge) int { return cmp.Compare(a.at, b.at) })
+	for _, p := range prefixes {
+		table.addPrefix(p.at, 0, p.text)
 	}
 	if newest > 0 {
 		p.publish(table, newest)

@@ -156,6 +156,8 @@ func TestAPurgeOutlivesTheProcess(t *testing.T) {
 	}{
 		"nothing purged":    {func(*cache.Cache) {}, nil, [2]string{"old", "old"}},
 		"one tag":           {func(c *cache.Cache) { c.Purge("image:a", "x y\"\n") }, nil, [2]string{"new", "old"}},
+		"a prefix":          {func(c *cache.Cache) { c.PurgePrefix("image:a"); c.PurgePrefix("image:c") }, nil, [2]string{"new", "old"}},
+		"all by a prefix":   {func(c *cache.Cache) { c.PurgePrefix("image:") }, nil, [2]string{"new", "new"}},
 		"everything":        {func(c *cache.Cache) { c.PurgeAll() }, nil, [2]string{"new", "new"}},
 		"an unfinished one": {func(c *cache.Cache) { c.Purge("image:a") }, appendTo(`17000000000000000000 "image:b`), [2]string{"new", "old"}},
 		"a broken ledger":   {func(*cache.Cache) {}, appendTo("nonsense\n"), [2]string{"new", "new"}},
@@ -370,7 +372,7 @@ func TestManyAtOnceStayWithinTheBudget(t *testing.T) {
 }
 
 func FuzzLedger(f *testing.F) {
-	f.Add("17 \"image:a\"\n18 *\n19 \"a b\" \"\\\"\"\n20 \"unfin")
+	f.Add("17 \"image:a\" ^\"image:b/\"\n18 *\n19 \"a b\" \"\\\"\"\n20 \"unfin")
 	f.Fuzz(func(t *testing.T, text string) {
 		known, err := parse([]byte(ledgerHead + text))
 		if err != nil {

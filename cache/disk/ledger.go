@@ -19,7 +19,7 @@ import (
 )
 
 // ledger is a cache.Ledger in a file, a purge a line: its stamp, and its tags as Go
-// strings or * for everything. A last line without its end was never acknowledged.
+// strings, those of prefixes after a ^, or * for everything. A last line without its end was never acknowledged.
 type ledger struct {
 	mu    sync.Mutex
 	path  string
@@ -91,6 +91,9 @@ func appendLine(b []byte, p cache.Purge) []byte {
 	}
 	for _, tag := range p.Tags {
 		b = strconv.AppendQuote(append(b, ' '), tag)
+	}
+	for _, prefix := range p.Prefixes {
+		b = strconv.AppendQuote(append(b, " ^"...), prefix)
 	}
 	return append(b, '\n')
 }
@@ -187,10 +190,12 @@ func parseLine(line string) (cache.Purge, error) {
 	}
 	p := cache.Purge{Stamp: n}
 	for rest != "" {
-		if rest == "*" && len(p.Tags) == 0 {
+		if rest == "*" && len(p.Tags)+len(p.Prefixes) == 0 {
 			p.All = true
 			break
 		}
+		begins := false
+		rest, begins = strings.CutPrefix(rest, "^")
 		quoted, err := strconv.QuotedPrefix(rest)
 		if err != nil || quoted[0] != '"' {
 			return cache.Purge{}, broken
@@ -199,22 +204,30 @@ func parseLine(line string) (cache.Purge, error) {
 		if err != nil {
 			return cache.Purge{}, broken
 		}
-		p.Tags = append(p.Tags, tag)
+		if begins {
+			p.Prefixes = append(p.Prefixes, tag)
+		} else {
+			p.Tags = append(p.Tags, tag)
+		}
 		if rest = rest[len(quoted):]; rest != "" && rest[0] != ' ' {
 			return cache.Purge{}, broken
 		}
 		rest = strings.TrimPrefix(rest, " ")
 	}
-	if !p.All && len(p.Tags) == 0 {
+	if !p.All && len(p.Tags)+len(p.Prefixes) == 0 {
 		return cache.Purge{}, broken
 	}
 	return p, nil
 }
 
-// compact keeps the latest purge of each tag since oldest. Of too many tags, the
+// compact keeps the latest purge of each tag and prefix since oldest. Of too many tags, the
 // older half becomes one purge of everything: what it forgets, it must not bring back.
 func compact(known []cache.Purge, oldest time.Time) []cache.Purge {
-	latest, floor := map[string]int64{}, int64(0)
+	type what struct {
+		text   string
+		begins bool
+	}
+	latest, floor := map[what]int64{}, int64(0)
 	for _, p := range known {
 		if p.Stamp <= oldest.UnixNano() {
 			continue
@@ -223,12 +236,21 @@ func compact(known []cache.Purge, oldest time.Time) []cache.Purge {
 			floor = max(floor, p.Stamp)
 		}
 		for _, tag := range p.Tags {
-			latest[tag] = max(latest[tag], p.Stamp)
+			latest[what{tag, false}] = max(latest[what{tag, false}], p.Stamp)
+		}
+		for _, prefix := range p.Prefixes {
+			latest[what{prefix, true}] = max(latest[what{prefix, true}], p.Stamp)
 		}
 	}
 	all := make([]cache.Purge, 0, len(latest)+1)
-	for tag, stamp := range latest {
-		all = append(all, cache.Purge{Stamp: stamp, Tags: []string{tag}})
+	for of, stamp := range latest {
+		p := cache.Purge{Stamp: stamp}
+		if of.begins {
+			p.Prefixes = []string{of.text}
+		} else {
+			p.Tags = []string{of.text}
+		}
+		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b cache.Purge) int { return int(min(1, max(-1, a.Stamp-b.Stamp))) })
 	if len(all) > maxTags {

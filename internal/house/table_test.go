@@ -24,6 +24,10 @@ var rooms = map[string]room{
 	"engine/picturetest":      {"", "pictures for tests"},
 	"engine/codec":            {"engine engine/codec/native engine/pixel params internal/fault", "the two ends of the engine"},
 	"engine/codec/native":     {"", "bytes in, bytes out; it knows only the libraries"},
+	"bench":                   {"bench/load bench/rig bench/chart", "it measures the running binary, and no room of it"},
+	"bench/load":              {"", "a client"},
+	"bench/rig":               {"", "it starts programs and reads what they cost"},
+	"bench/floor":             {"", "a server that does nothing"},
 	"bench/passthrough":       {"", "it measures the running binary"},
 	"bench/engine":            {"engine engine/codec engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
 	"token":                   {"", "proofs know of keys and clocks, not of pictures"},
@@ -53,7 +57,7 @@ var rooms = map[string]room{
 type wall struct{ where, why string }
 
 var walls = map[string]wall{
-	"github.com/valyala/fasthttp":                  {"proxy/http.go api/http.go internal/admin", "HTTP stops at the door"},
+	"github.com/valyala/fasthttp":                  {"proxy/http.go api/http.go internal/admin bench/load bench/rig bench/floor", "HTTP stops at the door"},
 	"github.com/cloudflare/cloudflare-go/v6":       {"", "a client that must work unchanged"},
 	"github.com/dgraph-io/ristretto/v2":            {"cache/memory", "one tier's way to forget"},
 	"github.com/golang-jwt/jwt/v5":                 {"token", "JSON Web Tokens"},
@@ -76,6 +80,7 @@ var walls = map[string]wall{
 	"golang.org/x/net/dns/dnsmessage":              {"", "names that lie, for tests"},
 	"golang.org/x/net/idna":                        {"params", "host names in one spelling"},
 	"github.com/kovidgoyal/imaging/prism/meta/icc": {"engine/pixel", "colour profiles"},
+	"github.com/HdrHistogram/hdrhistogram-go":      {"bench/load", "latencies"},
 	"github.com/google/go-cmp":                     {"cache/cachetest store/storetest", "differences for people to read"},
 	"github.com/rogpeppe/go-internal":              {"", "scripts that run the binary"},
 }

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReadOptions(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		arguments string
+		complaint string // "" = none
+	}{
+		{"nothing is all scenarios", "", ""},
+		{"scenarios by name", "-scenario hit,304", ""},
+		{"a scenario that is none", "-scenario hot", "-scenario: expected some of hit"},
+		{"a peer that is none", "-peers apache", "-peers: expected nginx"},
+		{"a peer by URL", "-peers imagor=http://127.0.0.1:8000/unsafe/{width}x0/{source}", ""},
+		{"a peer's URL without a source", "-peers imagor=http://127.0.0.1:8000/", "expected {source}"},
+		{"a rate below 0", "-open -1", "expected numbers above 0"},
+		{"words", "hit", "expected flags alone"},
+		{"a flag that is none", "-fast", "not defined"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := readOptions(strings.Fields(tt.arguments), io.Discard)
+			if err != nil && tt.complaint == "" || err == nil && tt.complaint != "" || err != nil && !strings.Contains(err.Error(), tt.complaint) {
+				t.Errorf("received %v, expected %q", err, tt.complaint)
+			}
+		})
+	}
+	o, err := readOptions([]string{"-images", "/home/someone", "-duration=3s", "-short"}, io.Discard)
+	if err != nil || o.command != "go run ./bench -duration=3s -images … -short=true" || o.rounds != 1 || o.out != "" || len(o.scenarios) != len(scenarios()) {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+func TestFigure(t *testing.T) {
+	for _, tt := range []struct {
+		values []float64
+		want   figure
+		text   string
+	}{
+		{nil, figure{}, "–"},
+		{[]float64{3}, figure{3, 3, 3, 1}, "3"},
+		{[]float64{3, 1, 2}, figure{2, 1, 3, 3}, "2 (1–3)"},
+		{[]float64{4, 1, 2, 3}, figure{2.5, 1, 4, 4}, "2.50 (1–4)"},
+		{[]float64{math.NaN(), 123.4, math.Inf(1)}, figure{123.4, 123.4, 123.4, 1}, "123"},
+		{[]float64{.12345}, figure{.12345, .12345, .12345, 1}, "0.123"},
+	} {
+		got := figureOf(tt.values)
+		if diff := cmp.Diff(tt.want, got); diff != "" || got.String() != tt.text {
+			t.Errorf("%v: %v (-want +got)\n%s", tt.values, got, diff)
+		}
+	}
+}
+
+// finished is a contest of two.
+func finished() *contest {
+	laps := func(cpu ...float64) (all []lap) {
+		for _, c := range cpu {
+			all = append(all, lap{Requests: 1000, Seconds: 1, Rate: 1000, CPU: c, P50: 10, P90: 20, P99: 30, P999: 40})
+		}
+		return all
+	}
+	return &contest{Scenario: "hit", Name: "15 KB", Standings: []standing{
+		{"Fovea", laps(10, 30, 12), 64 << 20}, {"nginx", laps(20, 30, 10), 32 << 20},
+	}}
+}
+
+// A busy machine is busy for both: ratios are taken round by round.
+func TestRatiosAreTakenRoundByRound(t *testing.T) {
+	c := finished()
+	if got := c.ratio("Fovea", "nginx", cpu); got != (figure{1, .5, 1.2, 3}) {
+		t.Error(got)
+	}
+	if got := c.difference("Fovea", "nginx", cpu); got != (figure{0, -10, 2, 3}) {
+		t.Error(got)
+	}
+	if got := c.ratio("Fovea", "Varnish", cpu); got.N != 0 {
+		t.Error("who took no part has a ratio:", got)
+	}
+}
+
+func TestReportKeepsWhatWeLose(t *testing.T) {
+	b := &bench{out: io.Discard, log: io.Discard, now: "hit"}
+	b.result.Began = time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	b.result.Contests = []*contest{finished()}
+	b.bound("a ratio", figureOf([]float64{.9}), "≤ 1.00", 1)
+	b.bound("another", figureOf([]float64{1.1}), "≤ 1.00", 1)
+	b.bound("a third that nobody measured", figure{}, "≤ 1.00", 1)
+	text := b.result.markdown()
+	for _, want := range []string{
+		"# Load tests, 2026-11-25", "| hit | a ratio | 0.900 | ≤ 1.00 | kept |", "| hit | another | 1.10 | ≤ 1.00 | **behind** |",
+		"| nginx | 20 (10–30) | 1 (0.500–1.20) | 1000 | 10 | 20 | 30 | 40 | 32 | 0 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "nobody measured") {
+		t.Error("the report tells what was not measured")
+	}
+}
+
+// Ours is built, started and asked; what it answers is right.
+func TestShortRun(t *testing.T) {
+	o, err := readOptions([]string{"-short", "-scenario", "304", "-peers", "", "-out", t.TempDir()}, io.Discard)
+	if err != nil {
+		t.Skip("run this on Linux: ", err)
+	}
+	var out, log bytes.Buffer
+	if err := run(t.Context(), o, &out, &log); err != nil || !strings.Contains(out.String(), "| Fovea |") {
+		t.Errorf("%v\n%s\n%s", err, &out, &log)
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fovea-images/fovea/bench/rig"
+)
+
+// scenario is one question, with all its cases.
+type scenario struct {
+	name  string
+	about string
+	run   func(ctx context.Context, b *bench) error
+}
+
+// scenarios are all that there are, in the order in which they run.
+func scenarios() []scenario {
+	return []scenario{
+		{"hit", "pictures from the cache: 2, 15 and 200 KB, one key and 10,000", runHit},
+		{"304", "clients whose copy is still right", runNotModified},
+		{"signed", "private pictures: exp and sig, HS256, EdDSA", runSigned},
+	}
+}
+
+// bench is a run of the command.
+type bench struct {
+	options
+	out, log io.Writer
+	rig      *rig.Rig
+	result   result
+	now      string // scenario under way
+	faults   []error
+}
+
+const (
+	shortLap = 300 * time.Millisecond
+	clients  = 64 // connections of a closed loop
+)
+
+// run measures, prints tables to out and writes the results; progress goes to log.
+func run(ctx context.Context, o options, out, log io.Writer) (err error) {
+	folder, err := os.MkdirTemp("", "fovea-bench-")
+	if err != nil {
+		return err
+	}
+	// Varnish and nginx work as users of their own.
+	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // nothing secret is in it
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	r, err := rig.New(ctx, folder)
+	if err != nil {
+		return err
+	}
+	b := &bench{options: o, out: out, log: log, rig: r}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	b.result.begin(ctx, o)
+	for _, s := range scenarios() {
+		for _, name := range o.scenarios {
+			if name == s.name {
+				err = errors.Join(err, b.one(ctx, s))
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if o.out != "" {
+		err = errors.Join(err, b.result.write(o.out))
+	}
+	return errors.Join(append(b.faults, err)...)
+}
+
+// one runs a scenario; what it started is stopped.
+func (b *bench) one(ctx context.Context, s scenario) error {
+	began := time.Now()
+	b.now = s.name
+	fmt.Fprintf(b.log, "%s: %s\n", s.name, s.about)
+	err := s.run(ctx, b)
+	err = errors.Join(err, b.rig.StopAll())
+	fmt.Fprintf(b.log, "%s took %.0f s\n", s.name, time.Since(began).Seconds())
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (b *bench) wrong(text string) { b.faults = append(b.faults, errors.New(text)) }
+
+// peer reports whether a peer is wanted, and whether err only left it out.
+func (b *bench) wants(name string) bool {
+	for _, peer := range b.peers {
+		if peer == name {
+			return true
+		}
+	}
+	return false
+}
+
+// leftOut notes a contender that this machine does not have and passes on any other
+// error.
+func (b *bench) leftOut(err error) error {
+	if !errors.Is(err, rig.ErrLeftOut) {
+		return err
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	b.result.note(line)
+	return nil
+}

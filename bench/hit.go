@@ -81,14 +81,13 @@ func (b *bench) caches(ctx context.Context, bytes int64) ([]*rig.Process, error)
 			continue
 		}
 		p, err := start(ctx, bytes)
-		if err != nil {
-			if err = b.leftOut(err); err != nil {
-				return nil, err
-			}
-			continue
+		if err = b.leftOut(err); err != nil {
+			return nil, err
 		}
-		b.result.contender(p)
-		all = append(all, p)
+		if p != nil {
+			b.result.contender(p)
+			all = append(all, p)
+		}
 	}
 	slices.SortFunc(all, func(a, b *rig.Process) int { return len(a.Name) - len(b.Name) })
 	return all, nil

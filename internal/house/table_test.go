@@ -28,7 +28,6 @@ var rooms = map[string]room{
 	"bench/load":              {"", "a client"},
 	"bench/rig":               {"", "it starts programs and reads what they cost"},
 	"bench/floor":             {"", "a server that does nothing"},
-	"bench/passthrough":       {"", "it measures the running binary"},
 	"bench/engine":            {"engine engine/codec engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
 	"token":                   {"", "proofs know of keys and clocks, not of pictures"},
 	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},

@@ -118,12 +118,12 @@ func (o *options) settle() error {
 	}
 	switch {
 	case o.target != "":
-		o.scenarios = []string{"target"}
+		o.scenarios = nil
 	case slices.Equal(o.scenarios, []string{"all"}):
 		o.scenarios = known
 	}
 	for _, name := range o.scenarios {
-		if !slices.Contains(known, name) && o.target == "" {
+		if !slices.Contains(known, name) {
 			return fmt.Errorf("-scenario: expected some of %s, received %q", strings.Join(known, ", "), name)
 		}
 	}

@@ -31,6 +31,7 @@ type result struct {
 	Notes      []string    `json:"notes"`
 	Contests   []*contest  `json:"contests"`
 	Findings   []*finding  `json:"findings"`
+	Soak       []moment    `json:"soak,omitempty"`
 	Faults     []string    `json:"wrong_answers"`
 }
 
@@ -81,7 +82,29 @@ func (b *bench) bound(name string, value figure, text string, limit float64) {
 	if value.N == 0 { // who it is compared with took no part
 		return
 	}
-	b.find(finding{Name: name, Value: value, Bound: text, Kept: value.Median <= limit, Limit: limit})
+	b.hold(finding{Name: name, Value: value, Bound: text, Kept: value.Median <= limit, Limit: limit})
+}
+
+// atLeast is bound for what is to be large.
+func (b *bench) atLeast(name string, value figure, text string, limit float64) {
+	b.hold(finding{Name: name, Value: value, Bound: text, Kept: value.Median >= limit, Limit: limit})
+}
+
+// hold notes a number with its bound; without in a short run, whose numbers say
+// nothing.
+func (b *bench) hold(f finding) {
+	if b.short {
+		f.Bound, f.Limit = "", 0
+	}
+	b.find(f)
+}
+
+// exactly notes a count that is right or wrong: another one makes the command fail.
+func (b *bench) exactly(name string, value, want float64) {
+	b.find(finding{Name: name, Value: figureOf([]float64{value}), Bound: "exactly " + number(want), Kept: value == want, Limit: want})
+	if value != want {
+		b.wrong(fmt.Sprintf("%s: %s: expected %s, counted %s", b.now, name, number(want), number(value)))
+	}
 }
 
 func (b *bench) find(f finding) {

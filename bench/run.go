@@ -25,7 +25,18 @@ func scenarios() []scenario {
 		{"hit", "pictures from the cache: 2, 15 and 200 KB, one key and 10,000", runHit},
 		{"304", "clients whose copy is still right", runNotModified},
 		{"signed", "private pictures: exp and sig, HS256, EdDSA", runSigned},
+		{"miss", "pictures that nobody has seen, by format", runMiss},
 		{"passthrough", "misses that are passed on to Cloudflare", runPassthrough},
+		{"srcset", "eight sizes of one new source at once", runSrcset},
+		{"herd", "1,000 clients, one URL that nobody has seen", runHerd},
+		{"mixed", "100,000 pictures by Zipf's law, a cache of a tenth of their bytes", runMixed},
+		{"overload", "ten times as many new pictures as can be made", runOverload},
+		{"slow-origin", "hits beside an origin that takes two seconds", runSlowOrigin},
+		{"slow-client", "hits beside clients that read and write a byte at a time", runSlowClient},
+		{"purge", "a picture that is exchanged under load", runPurge},
+		{"start", "from nothing to the first picture", runStart},
+		{"api", "the management API", runAPI},
+		{"soak", "all kinds of requests for long: what the server holds stays flat", runSoak},
 	}
 }
 
@@ -62,6 +73,9 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	b := &bench{options: o, out: out, log: log, rig: r}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	b.result.begin(ctx, o)
+	if o.target != "" {
+		err = b.one(ctx, scenario{"target", "a server that somebody else runs", runTarget})
+	}
 	for _, s := range scenarios() {
 		for _, name := range o.scenarios {
 			if name == s.name {

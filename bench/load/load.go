@@ -54,6 +54,7 @@ type Request struct {
 // Outcome is how a stretch of load went.
 type Outcome struct {
 	Latency    *hdrhistogram.Histogram // nanoseconds, of right answers
+	Refused    *hdrhistogram.Histogram // nanoseconds, of those that were ErrRefused
 	Elapsed    time.Duration
 	Answers    int64 // right ones
 	Bytes      int64 // of their bodies
@@ -71,6 +72,10 @@ func (o *Outcome) Quantile(q float64) time.Duration {
 	return time.Duration(o.Latency.ValueAtQuantile(q * 100))
 }
 
+// ErrRefused is what a Judge returns of an answer that properly refuses: it is neither
+// right nor wrong.
+var ErrRefused = errors.New("refused")
+
 const (
 	shortest = 1_000          // ns
 	longest  = 60_000_000_000 // ns; longer ones count as this
@@ -86,6 +91,7 @@ func NewHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(shortest, 
 type shard struct {
 	lock       sync.Mutex
 	latency    *hdrhistogram.Histogram
+	refused    *hdrhistogram.Histogram
 	answers    int64
 	bytes      int64
 	statuses   map[int]int64
@@ -122,7 +128,7 @@ func Run(ctx context.Context, p Plan) (*Outcome, error) {
 	}
 	r := &run{Plan: p}
 	for i := range r.shards {
-		r.shards[i].latency, r.shards[i].statuses = NewHistogram(), map[int]int64{}
+		r.shards[i].latency, r.shards[i].refused, r.shards[i].statuses = NewHistogram(), NewHistogram(), map[int]int64{}
 	}
 	conns, err := r.connect(ctx)
 	defer func() {
@@ -209,6 +215,11 @@ func (s *shard) add(a *Answer, err error, took time.Duration) {
 	if a != nil {
 		s.statuses[a.Status]++
 	}
+	took = min(max(took, shortest), longest) // of the histograms' range: recording cannot fail
+	if errors.Is(err, ErrRefused) {
+		_ = s.refused.RecordValue(int64(took))
+		return
+	}
 	if err != nil {
 		s.wrong++
 		if len(s.complaints) < shown {
@@ -218,14 +229,15 @@ func (s *shard) add(a *Answer, err error, took time.Duration) {
 	}
 	s.answers++
 	s.bytes += int64(len(a.Body))
-	_ = s.latency.RecordValue(min(max(int64(took), shortest), longest)) // within its range, so it cannot fail
+	_ = s.latency.RecordValue(int64(took))
 }
 
 func (r *run) outcome() *Outcome {
-	o := &Outcome{Latency: NewHistogram(), Elapsed: time.Since(r.began), Statuses: map[int]int64{}}
+	o := &Outcome{Latency: NewHistogram(), Refused: NewHistogram(), Elapsed: time.Since(r.began), Statuses: map[int]int64{}}
 	for i := range r.shards {
 		s := &r.shards[i]
 		o.Latency.Merge(s.latency)
+		o.Refused.Merge(s.refused)
 		o.Answers += s.answers
 		o.Bytes += s.bytes
 		o.Wrong += s.wrong

@@ -120,6 +120,14 @@ func (f *Fovea) Upload(ctx context.Context, id string, body []byte, private bool
 	return f.call(ctx, http.MethodPost, f.api, content, form)
 }
 
+// Delete removes an image by the management API.
+func (f *Fovea) Delete(ctx context.Context, id string) error {
+	return f.call(ctx, http.MethodDelete, f.api+"/"+id, "application/json", nil)
+}
+
+// Program is the binary that runs.
+func (f *Fovea) Program() string { return f.program }
+
 // Form is the form of an upload, and its Content-Type.
 func Form(id string, body []byte, private bool) (content string, form []byte, err error) {
 	var b bytes.Buffer

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// runMiss asks for pictures of sources that nobody has seen: fetched, decoded,
+// scaled to 512 pixels and encoded. Bytes differ by contender: bench/engine compares
+// at equal likeness.
+func runMiss(ctx context.Context, b *bench) error {
+	s, err := b.cold()
+	if err != nil {
+		return err
+	}
+	_, ours, err := b.fovea(ctx)
+	if err != nil {
+		return err
+	}
+	peers, err := b.makers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, format := range []string{"jpeg", "webp", "avif", "png"} {
+		r := race{name: "2040 to 512 pixels, " + format, duration: 10 * time.Second}
+		for _, m := range append([]maker{ours}, peers...) {
+			r.entrants = append(r.entrants, m.asks(s, 4, 512, format))
+		}
+		if _, err := b.race(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+
+	"github.com/fovea-images/fovea/bench/chart"
 )
 
 // print writes the table of a contest.
@@ -51,6 +54,14 @@ func (r *result) markdown() string {
 	}
 	for _, c := range r.Contests {
 		c.print(&b)
+		for _, kind := range []string{"cpu", "p99"} {
+			if kind == "cpu" || c.OpenRate > 0 {
+				fmt.Fprintf(&b, "![%s of %s, %s](%s/%s)\n", kind, c.Scenario, c.Name, r.slug(), c.file(kind))
+			}
+		}
+	}
+	if len(r.Soak) > 0 {
+		fmt.Fprintf(&b, "\n![soak](%s/soak.svg)\n", r.slug())
 	}
 	for _, text := range r.Faults {
 		fmt.Fprintf(&b, "- **Wrong:** %s\n", text)
@@ -58,4 +69,40 @@ func (r *result) markdown() string {
 	return b.String()
 }
 
-func (r *result) charts() map[string]string { return nil }
+// charts are the pictures of the report, by file name.
+func (r *result) charts() map[string]string {
+	all := map[string]string{}
+	for _, c := range r.Contests {
+		var cpus, tails []chart.Bar
+		for i := range c.Standings {
+			s := &c.Standings[i]
+			used, tail := s.figure(cpu), s.figure(p99)
+			cpus = append(cpus, chart.Bar{Label: s.Name, Value: used.Median, Least: used.Least, Most: used.Most})
+			tails = append(tails, chart.Bar{Label: s.Name, Value: tail.Median, Least: tail.Least, Most: tail.Most})
+		}
+		title := c.Scenario + ", " + c.Name
+		all[c.file("cpu")] = chart.Bars(title+": processor time a request of the server", "µs", cpus)
+		if c.OpenRate > 0 {
+			all[c.file("p99")] = chart.Bars(title+": 99 of 100 answers came within", "µs", tails)
+		}
+	}
+	if len(r.Soak) > 0 {
+		all["soak.svg"] = r.soakChart()
+	}
+	return all
+}
+
+// file names the chart of a contest.
+func (c *contest) file(kind string) string {
+	return strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(c.Scenario+" "+c.Name+" "+kind), "-"), "-") + ".svg"
+}
+
+func (r *result) soakChart() string {
+	lines := []chart.Series{{Label: "RSS, MB"}, {Label: "goroutines"}, {Label: "descriptors"}}
+	for _, m := range r.Soak {
+		for i, v := range []float64{m.Resident / 1e6, m.Goroutines, m.Descriptors} {
+			lines[i].Values = append(lines[i].Values, v)
+		}
+	}
+	return chart.Lines("soak: what the server holds", fmt.Sprintf("%.0f s", r.Soak[len(r.Soak)-1].Seconds), lines)
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"image"
 	"io"
 	"math"
 	"strings"
@@ -117,5 +118,96 @@ func TestShortRun(t *testing.T) {
 	var out, log bytes.Buffer
 	if err := run(t.Context(), o, &out, &log); err != nil || !strings.Contains(out.String(), "| Fovea |") {
 		t.Errorf("%v\n%s\n%s", err, &out, &log)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	const line = "-----------+-------------------------------------------------------\n"
+	got, err := classify("File: proxy\nType: cpu\n" + line +
+		"      30ms   internal/runtime/syscall.Syscall6\n             internal/poll.(*FD).Write\n             log/slog.(*TextHandler).Handle\n" + line +
+		"      50ms   internal/runtime/syscall.Syscall6\n             internal/poll.(*FD).Write\n             net.(*conn).Write\n             github.com/valyala/fasthttp.(*Server).serveConn\n" + line +
+		"      20ms   github.com/fovea-images/fovea/params.Parse\n             github.com/fovea-images/fovea/proxy.(*Proxy).Serve\n" + line)
+	want := map[string]float64{"access log and metrics": .3, "network: write": .5, "parse the URL": .2}
+	for name, share := range want {
+		if math.Abs(got[name]-share) > 1e-9 {
+			t.Errorf("%s: expected %g, received %g", name, share, got[name])
+		}
+	}
+	if err != nil || len(got) != len(want) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, text := range []string{"", line + "  many   main.main\n"} {
+		if _, err := classify(text); err == nil {
+			t.Errorf("%q was read", text)
+		}
+	}
+}
+
+func TestTimings(t *testing.T) {
+	got, err := timings("cache;desc=MISS, fetch;dur=1.5, queue;dur=0.0, decode;dur=4.0, mezzanine;desc=made, encode;dur=2")
+	if diff := cmp.Diff(map[string]float64{"fetch": 1.5, "queue": 0, "decode": 4, "encode": 2}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := timings("fetch;dur=fast"); err == nil {
+		t.Error("a duration that is none was read")
+	}
+}
+
+// The simulated cache forgets what was asked for longest ago.
+func TestLRU(t *testing.T) {
+	c := newLRU(10)
+	for i, step := range []struct {
+		key  int
+		size int64
+		hit  bool
+	}{
+		{1, 4, false}, {2, 4, false}, {1, 4, true}, {3, 4, false}, // 2 makes room
+		{1, 4, true}, {2, 4, false}, // 3 makes room
+		{3, 4, false}, {4, 11, false}, {4, 11, false}, // too large to be kept
+		{3, 4, true}, {5, 10, false}, {3, 4, false}, // all made room
+	} {
+		if got := c.ask(step.key, step.size); got != step.hit {
+			t.Errorf("step %d: %v", i, got)
+		}
+		if c.used > c.capacity {
+			t.Errorf("step %d: %d bytes of %d", i, c.used, c.capacity)
+		}
+	}
+}
+
+func TestCatalogue(t *testing.T) {
+	c, err := newCatalogue(300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range c.sizes {
+		body := c.picture(i)
+		if len(body) != size {
+			t.Fatalf("picture %d has %d bytes, expected %d", i, len(body), size)
+		}
+		if _, _, err := image.Decode(bytes.NewReader(body)); err != nil {
+			t.Fatalf("picture %d: %v", i, err)
+		}
+		if i > 0 && bytes.Equal(body, c.picture(i-1)) {
+			t.Fatalf("pictures %d and %d are equal", i-1, i)
+		}
+	}
+}
+
+func TestSlope(t *testing.T) {
+	var flat, rising []moment
+	for i := range 10 {
+		flat = append(flat, moment{Seconds: float64(i) * 60, Resident: 100 + float64(i%2)})
+		rising = append(rising, moment{Seconds: float64(i) * 60, Resident: 100 + float64(i)})
+	}
+	of := func(m moment) float64 { return m.Resident }
+	if got := slope(flat, of); math.Abs(got) > 1 {
+		t.Errorf("flat: %g", got)
+	}
+	if got := slope(rising, of); math.Abs(got-10/104.5*100) > .01 {
+		t.Errorf("rising by 10 in ten minutes of 104.5: %g %%", got)
+	}
+	if got := slope(nil, of); got != 0 {
+		t.Error(got)
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -113,8 +115,8 @@ type sources struct {
 	next   atomic.Int64
 }
 
-// cold puts photographs behind endless names. Those of -images are taken whose names
-// end in .jpg; without, they are drawn.
+// cold puts photographs behind endless names. Of -images those are taken that are
+// *.jpg of 1,000 pixels a side or more; without any, they are drawn.
 func (b *bench) cold() (*sources, error) {
 	var s sources
 	names, err := filepath.Glob(filepath.Join(b.images, "*.jpg"))
@@ -126,7 +128,10 @@ func (b *bench) cold() (*sources, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.photos = append(s.photos, photo)
+		// Smaller ones would not be scaled down to what is asked for.
+		if config, _, err := image.DecodeConfig(bytes.NewReader(photo)); err == nil && min(config.Width, config.Height) >= 1000 {
+			s.photos = append(s.photos, photo)
+		}
 	}
 	if len(s.photos) > 0 {
 		b.result.note(fmt.Sprintf("Sources are the %d photographs that -images names", len(s.photos)))

@@ -22,7 +22,7 @@ func runMiss(ctx context.Context, b *bench) error {
 		return err
 	}
 	for _, format := range []string{"jpeg", "webp", "avif", "png"} {
-		r := race{name: "2040 to 512 pixels, " + format, duration: 10 * time.Second}
+		r := race{name: "to 512 pixels, " + format, duration: 10 * time.Second}
 		for _, m := range append([]maker{ours}, peers...) {
 			r.entrants = append(r.entrants, m.asks(s, 4, 512, format))
 		}

@@ -60,6 +60,12 @@ func (r *result) markdown() string {
 			}
 		}
 	}
+	if r.Hit != nil {
+		fmt.Fprintf(&b, "\n![where the time of a hit goes](%s/anatomy-hit.svg)\n", r.slug())
+	}
+	if len(r.Misses) > 0 {
+		fmt.Fprintf(&b, "\n![where the time of a miss goes](%s/anatomy-miss.svg)\n", r.slug())
+	}
 	if len(r.Soak) > 0 {
 		fmt.Fprintf(&b, "\n![soak](%s/soak.svg)\n", r.slug())
 	}
@@ -88,6 +94,12 @@ func (r *result) charts() map[string]string {
 	}
 	if len(r.Soak) > 0 {
 		all["soak.svg"] = r.soakChart()
+	}
+	if r.Hit != nil {
+		all["anatomy-hit.svg"] = chart.Stacks("Where the processor time of a hit goes", "µs", []chart.Stack{*r.Hit})
+	}
+	if len(r.Misses) > 0 {
+		all["anatomy-miss.svg"] = chart.Stacks("Where the time of a miss goes", "ms", r.Misses)
 	}
 	return all
 }

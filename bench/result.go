@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fovea-images/fovea/bench/chart"
 	"github.com/fovea-images/fovea/bench/rig"
 )
 
@@ -32,7 +33,10 @@ type result struct {
 	Contests   []*contest  `json:"contests"`
 	Findings   []*finding  `json:"findings"`
 	Soak       []moment    `json:"soak,omitempty"`
-	Faults     []string    `json:"wrong_answers"`
+
+	Hit    *chart.Stack  `json:"anatomy_of_a_hit_cpu_us,omitempty"`
+	Misses []chart.Stack `json:"anatomy_of_misses_ms,omitempty"`
+	Faults []string      `json:"wrong_answers"`
 }
 
 // contender is who took part, and how it was set up.
@@ -132,7 +136,7 @@ func (r *result) slug() string {
 }
 
 // write writes the report, its charts and the raw numbers into folder.
-func (r *result) write(folder string) error {
+func (r *result) write(folder string, settings map[string]string) error {
 	raw := filepath.Join(folder, r.slug())
 	if err := os.MkdirAll(raw, 0o755); err != nil { //nolint:gosec // for all to read
 		return err
@@ -143,6 +147,9 @@ func (r *result) write(folder string) error {
 	}
 	put := func(name string, text []byte) error { return os.WriteFile(name, text, 0o644) } //nolint:gosec // for all to read
 	err = put(filepath.Join(raw, "raw.json"), append(text, '\n'))
+	for name, text := range settings {
+		err = errors.Join(err, put(filepath.Join(raw, name), []byte(text)))
+	}
 	for name, svg := range r.charts() {
 		err = errors.Join(err, put(filepath.Join(raw, name), []byte(svg)))
 	}

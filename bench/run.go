@@ -36,6 +36,7 @@ func scenarios() []scenario {
 		{"purge", "a picture that is exchanged under load", runPurge},
 		{"start", "from nothing to the first picture", runStart},
 		{"api", "the management API", runAPI},
+		{"anatomy", "where the time of a hit and of a miss goes", runAnatomy},
 		{"soak", "all kinds of requests for long: what the server holds stays flat", runSoak},
 	}
 }
@@ -86,8 +87,12 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 			return ctx.Err()
 		}
 	}
+	b.result.Ended = time.Now().UTC()
+	for _, fault := range b.faults {
+		b.result.Faults = append(b.result.Faults, fault.Error())
+	}
 	if o.out != "" {
-		err = errors.Join(err, b.result.write(o.out))
+		err = errors.Join(err, b.result.write(o.out, r.Settings))
 	}
 	return errors.Join(append(b.faults, err)...)
 }

@@ -48,6 +48,7 @@ func (r *Rig) Fovea(ctx context.Context, env ...string) (*Fovea, error) {
 	}
 	p.About = firstLine(ctx, binary, "version") + ", access log and metrics on"
 	f.env = append([]string{"FOVEA_DATA=" + f.data, "FOVEA_DEMO=false", "FOVEA_ADMIN_LISTEN=" + f.Admin}, env...)
+	r.note("fovea.env", strings.Join(env, " ")+"\n")
 	return f, f.Start(ctx)
 }
 
@@ -174,6 +175,27 @@ func (f *Fovea) call(ctx context.Context, method, address, content string, body 
 		return fmt.Errorf("%s %s: %d: %.300s: %w", method, address, response.StatusCode, said, err)
 	}
 	return nil
+}
+
+// Profile writes a profile of the processors over so many seconds into file.
+func (f *Fovea) Profile(ctx context.Context, seconds int, file string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", f.Admin, seconds), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: expected 200, received %d", request.URL, response.StatusCode)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
 }
 
 // Metrics reads the server's own metrics; labels are part of a name.

@@ -28,7 +28,7 @@ http {
   proxy_cache_path %[1]s/cache levels=1:2 keys_zone=images:64m max_size=%[4]d inactive=1d use_temp_path=off;
   upstream origin { server %[2]s; keepalive 64; }
   server {
-    listen %[3]s backlog=16384;
+    listen %[3]s backlog=16384 reuseport;
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -61,10 +61,12 @@ func (r *Rig) Nginx(ctx context.Context, cache int64) (*Process, error) {
 	p.About = firstLine(ctx, nginx, "-v") + ", proxy_pass, nothing kept"
 	if cache > 0 {
 		keep = nginxCache
-		p.About = firstLine(ctx, nginx, "-v") + ", proxy_cache in files, sendfile, a worker a processor; access log buffered, on"
+		p.About = firstLine(ctx, nginx, "-v") + ", proxy_cache in files, sendfile, a worker a processor, reuseport; access log buffered, on"
 	}
 	file := filepath.Join(p.folder, "nginx.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, p.folder, r.Origin.Address, p.Address, max(cache, 1<<20), keep), 0o600); err != nil {
+	config := fmt.Sprintf(nginxConfig, p.folder, r.Origin.Address, p.Address, max(cache, 1<<20), keep)
+	r.note(fmt.Sprintf("nginx-%d.conf", cache), config)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	if err := p.run(exec.CommandContext(ctx, nginx, "-c", file, "-p", p.folder), logFile); err != nil { //nolint:gosec // the contender

@@ -15,6 +15,9 @@ import (
 type Rig struct {
 	Folder string // for everything that the servers write; the caller removes it
 	Origin *Origin
+	// Settings are the configurations of what was started, by file name, with Folder
+	// spelt FOLDER.
+	Settings map[string]string
 
 	root    string // of the repository
 	built   map[string]string
@@ -32,7 +35,7 @@ func New(ctx context.Context, folder string) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rig{Folder: folder, Origin: origin, root: strings.TrimSpace(string(module)), built: map[string]string{}}, nil
+	return &Rig{Folder: folder, Origin: origin, root: strings.TrimSpace(string(module)), built: map[string]string{}, Settings: map[string]string{}}, nil
 }
 
 // Close stops what is running.
@@ -80,6 +83,14 @@ func (r *Rig) process(ctx context.Context, name string) (*Process, error) {
 	}
 	r.running = append(r.running, p)
 	return p, nil
+}
+
+// note keeps a configuration for the results.
+func (r *Rig) note(name, text string) {
+	text = strings.ReplaceAll(text, r.Folder, "FOLDER")
+	if !strings.Contains(r.Settings[name], text) {
+		r.Settings[name] += text
+	}
 }
 
 // ErrLeftOut is wrapped by the error of a contender that this machine does not have.

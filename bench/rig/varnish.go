@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 const varnishConfig = `vcl 4.1;
@@ -36,12 +37,14 @@ func (r *Rig) Varnish(ctx context.Context, cache int64) (*Process, error) {
 		return nil, err
 	}
 	file := filepath.Join(p.folder, "varnish.vcl")
-	if err := os.WriteFile(file, fmt.Appendf(nil, varnishConfig, host, port), 0o644); err != nil { //nolint:gosec // Varnish reads it as another user
+	config := fmt.Sprintf(varnishConfig, host, port)
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil { //nolint:gosec // Varnish reads it as another user
 		return nil, err
 	}
 	work := filepath.Join(p.folder, "work")
 	command := exec.CommandContext(ctx, varnish, "-F", "-j", "none", "-n", work, "-f", file, "-a", p.Address, "-s", fmt.Sprintf("malloc,%dk", max(cache>>10, 1024)), //nolint:gosec // the contender
 		"-p", "thread_pool_min=200", "-p", "thread_pool_max=4000")
+	r.note(fmt.Sprintf("varnish-%d.vcl", cache), "# "+strings.Join(command.Args, " ")+"\n"+config)
 	if err := p.run(command, logFile); err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (b *bench) warmed(ctx context.Context, env ...string) (*rig.Fovea, []versio
 	if err != nil {
 		return nil, nil, err
 	}
-	photo, err := photograph(2000, 1500, 1)
+	photo, err := b.photograph(2000, 1500, 1)
 	if err == nil {
 		err = f.Upload(ctx, "photo", photo, false)
 	}
@@ -63,7 +63,7 @@ func (b *bench) warmed(ctx context.Context, env ...string) (*rig.Fovea, []versio
 	}
 	var all []version
 	for _, size := range []int{2, 15, 200} {
-		options, answer, err := sized(ctx, f, "photo", size*1000)
+		options, answer, err := b.sized(ctx, f, "photo", size*1000)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -140,7 +140,7 @@ func (b *bench) manyKeys(ctx context.Context, f *rig.Fovea, peers []*rig.Process
 	var paths []string
 	for i := range images {
 		id := fmt.Sprintf("many/%d", i)
-		photo, err := photograph(400, 300, uint64(i))
+		photo, err := b.photograph(400, 300, uint64(i))
 		if err == nil {
 			err = f.Upload(ctx, id, photo, false)
 		}

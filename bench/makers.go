@@ -27,10 +27,10 @@ type maker struct {
 	path func(source string, width int, format string) string
 }
 
-// fovea starts ours with the origin as its website. AVIF is waited for, as peers do.
+// fovea starts ours with the origin as its website.
 func (b *bench) fovea(ctx context.Context, env ...string) (*rig.Fovea, maker, error) {
 	f, err := b.rig.Fovea(ctx, append([]string{
-		"FOVEA_ORIGINS_SITE=http://" + b.rig.Origin.Address, "FOVEA_ORIGINS_ALLOW_PRIVATE=127.0.0.0/8", "FOVEA_ENGINE_AVIF=wait",
+		"FOVEA_ORIGINS_SITE=http://" + b.rig.Origin.Address, "FOVEA_ORIGINS_ALLOW_PRIVATE=127.0.0.0/8",
 	}, env...)...)
 	if err != nil {
 		return nil, maker{}, err
@@ -137,7 +137,7 @@ func (b *bench) cold() (*sources, error) {
 		b.result.note(fmt.Sprintf("Sources are the %d photographs that -images names", len(s.photos)))
 	} else {
 		for seed := range uint64(4) {
-			photo, err := photograph(2040, 1360, seed)
+			photo, err := b.photograph(2040, 1360, seed)
 			if err != nil {
 				return nil, err
 			}

@@ -24,7 +24,7 @@ type catalogue struct {
 
 // newCatalogue has n pictures whose sizes lie around 10 KB as a website's do.
 func newCatalogue(n int) (*catalogue, error) {
-	stem, err := photograph(64, 48, 1)
+	stem, err := encode(scene(64, 48, 1))
 	if err != nil {
 		return nil, err
 	}

@@ -44,10 +44,22 @@ func scene(width, height int, seed uint64) *image.YCbCr {
 	return p
 }
 
-// photograph is a scene as a JPEG.
-func photograph(width, height int, seed uint64) ([]byte, error) {
+// photograph is a scene as a JPEG. Large ones are remembered: they take long.
+func (b *bench) photograph(width, height int, seed uint64) ([]byte, error) {
+	name := fmt.Sprintf("%d×%d %d", width, height, seed)
+	if photo := b.drawn[name]; photo != nil {
+		return photo, nil
+	}
+	photo, err := encode(scene(width, height, seed))
+	if err == nil && width > 1000 {
+		b.drawn[name] = photo
+	}
+	return photo, err
+}
+
+func encode(p image.Image) ([]byte, error) {
 	var b bytes.Buffer
-	err := jpeg.Encode(&b, scene(width, height, seed), &jpeg.Options{Quality: 90})
+	err := jpeg.Encode(&b, p, &jpeg.Options{Quality: 90})
 	return b.Bytes(), err
 }
 
@@ -68,27 +80,35 @@ func fetch(ctx context.Context, address string, r *load.Request) (*load.Answer, 
 }
 
 // sized finds a width at which image id comes to about so many bytes, and returns
-// the options with it and the answer.
-func sized(ctx context.Context, f *rig.Fovea, id string, bytes int) (options string, answer *load.Answer, err error) {
-	low, high := 16, 2000
-	best := math.MaxInt
-	for low <= high {
+// the options with it and the answer. What it found once holds for the whole run.
+func (b *bench) sized(ctx context.Context, f *rig.Fovea, id string, size int) (options string, answer *load.Answer, err error) {
+	get := func(options string) (*load.Answer, error) {
+		return fetch(ctx, f.Address, load.Get(f.Address, rig.Path(id, options), 200, accept))
+	}
+	name := fmt.Sprint(id, size)
+	if known := b.sizes[name]; known != "" {
+		answer, err = get(known)
+		return known, answer, err
+	}
+	low, high, best := 16, 2000, math.MaxInt
+	for low <= high && best > size/50 {
 		width := (low + high) / 2
 		try := fmt.Sprintf("width=%d", width)
-		got, err := fetch(ctx, f.Address, load.Get(f.Address, rig.Path(id, try), 200, accept))
+		got, err := get(try)
 		if err != nil {
 			return "", nil, err
 		}
 		n := len(got.Body)
-		if off := max(n-bytes, bytes-n); off < best {
+		if off := max(n-size, size-n); off < best {
 			best, options, answer = off, try, got
 		}
-		if n < bytes {
+		if n < size {
 			low = width + 1
 		} else {
 			high = width - 1
 		}
 	}
+	b.sizes[name] = options
 	return options, answer, nil
 }
 

@@ -49,6 +49,8 @@ type bench struct {
 	result   result
 	now      string // scenario under way
 	faults   []error
+	drawn    map[string][]byte // photographs
+	sizes    map[string]string // options that were found, by image and size
 }
 
 const (
@@ -71,7 +73,7 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{options: o, out: out, log: log, rig: r}
+	b := &bench{options: o, out: out, log: log, rig: r, drawn: map[string][]byte{}, sizes: map[string]string{}}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	b.result.begin(ctx, o)
 	if o.target != "" {

@@ -49,7 +49,7 @@ func runSigned(ctx context.Context, b *bench) error {
 
 // proofs races the kinds of proof on one server.
 func (b *bench) proofs(ctx context.Context, f *rig.Fovea, v version, name string, private ed25519.PrivateKey) error {
-	photo, err := photograph(2000, 1500, 1)
+	photo, err := b.photograph(2000, 1500, 1)
 	if err == nil {
 		err = f.Upload(ctx, "private", photo, true)
 	}

@@ -47,8 +47,9 @@ func (r *Rig) Fovea(ctx context.Context, env ...string) (*Fovea, error) {
 		return nil, err
 	}
 	p.About = firstLine(ctx, binary, "version") + ", access log and metrics on"
-	f.env = append([]string{"FOVEA_DATA=" + f.data, "FOVEA_DEMO=false", "FOVEA_ADMIN_LISTEN=" + f.Admin}, env...)
-	r.note("fovea.env", strings.Join(env, " ")+"\n")
+	// AVIF is waited for: a stand-in that is replaced later would be two answers.
+	f.env = append([]string{"FOVEA_DATA=" + f.data, "FOVEA_DEMO=false", "FOVEA_ADMIN_LISTEN=" + f.Admin, "FOVEA_ENGINE_AVIF=wait"}, env...)
+	r.note("fovea.env", strings.Join(f.env[3:], " ")+"\n")
 	return f, f.Start(ctx)
 }
 

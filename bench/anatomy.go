@@ -85,7 +85,7 @@ func timings(header string) (map[string]float64, error) {
 			}
 			ms, err := strconv.ParseFloat(text, 64)
 			if err != nil {
-				return nil, fmt.Errorf("Server-Timing: expected a number in %q", entry) //nolint:staticcheck // a header's name
+				return nil, fmt.Errorf("Server-Timing: expected a number in %q", entry)
 			}
 			all[name] += ms
 		}

@@ -2,10 +2,10 @@
 package chart
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"math"
-	"strings"
 )
 
 // Bar is one value with its spread; Least and Most are equal where there is none.
@@ -30,22 +30,27 @@ func colour(i int) string {
 
 // drawing is an SVG that grows downwards.
 type drawing struct {
-	strings.Builder
+	bytes.Buffer
 	height int
 }
 
+// add formats onto the end; it is in memory and cannot fail.
+func (d *drawing) add(format string, values ...any) {
+	d.Write(fmt.Appendf(nil, format, values...))
+}
+
 func (d *drawing) text(x, y float64, anchor, size, text string) {
-	fmt.Fprintf(d, `<text x="%.1f" y="%.1f" text-anchor="%s" font-size="%s" fill="#222">`, x, y, anchor, size)
+	d.add(`<text x="%.1f" y="%.1f" text-anchor="%s" font-size="%s" fill="#222">`, x, y, anchor, size)
 	_ = xml.EscapeText(d, []byte(text)) // into memory
 	d.WriteString("</text>\n")
 }
 
 func (d *drawing) rect(x, y, w, h float64, fill string) {
-	fmt.Fprintf(d, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, y, max(w, 0), h, fill)
+	d.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, y, max(w, 0), h, fill)
 }
 
 func (d *drawing) line(x1, y1, x2, y2 float64, stroke string) {
-	fmt.Fprintf(d, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", x1, y1, x2, y2, stroke)
+	d.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", x1, y1, x2, y2, stroke)
 }
 
 func (d *drawing) svg() string {
@@ -139,7 +144,7 @@ func Lines(title, end string, all []Series) string {
 		d.line(left, top+panel-20, left+plot, top+panel-20, "#999")
 		d.WriteString(`<polyline fill="none" stroke-width="1.5" stroke="` + colour(i) + `" points="`)
 		for j, v := range s.Values {
-			fmt.Fprintf(d, "%.1f,%.1f ", left+plot*float64(j)/float64(max(len(s.Values)-1, 1)), top+panel-20-(panel-30)*v/max(most, math.SmallestNonzeroFloat64))
+			d.add("%.1f,%.1f ", left+plot*float64(j)/float64(max(len(s.Values)-1, 1)), top+panel-20-(panel-30)*v/max(most, math.SmallestNonzeroFloat64))
 		}
 		d.WriteString("\"/>\n")
 	}

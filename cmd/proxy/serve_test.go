@@ -179,7 +179,7 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 			case strings.Contains(command, "go build"):
 				built = append(built, command)
 			case command == "go test ./...", command == "go run ./cmd/proxy": // this very test, and the server it asks
-			case strings.HasPrefix(command, "go run ./bench/"): // minutes of work; its own test makes them seconds
+			case strings.HasPrefix(command, "go run ./bench"): // minutes of work; its own test makes them seconds
 			case strings.Contains(command, " serve "):
 				b.WriteString(served(command) + "\n")
 			case regexp.MustCompile(`^[A-Z_]+=\S+ `).MatchString(command):

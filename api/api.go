@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"time"
@@ -43,13 +44,15 @@ type Options struct {
 
 // Report is one finished call, for the log and the metrics.
 type Report struct {
-	Method, Host, Path, Client string // Path has no query
-	Status                     int
-	Code                       int    // of the error; 0 = none
-	Grant                      string // id of the API token; "" = none was valid
-	Bytes                      int
-	Took                       time.Duration
-	Err                        error // with its private cause, for the log
+	Method, Host, Path string     // Path has no query
+	Client             netip.Addr // of the peer
+	Status             int
+	Code               int    // of the error; 0 = none
+	Grant              string // id of the API token; "" = none was valid
+	Bytes              int
+	Start              time.Time
+	Took               time.Duration
+	Err                error // with its private cause, for the log
 }
 
 // API answers management calls. It is safe for concurrent use.

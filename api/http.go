@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strconv"
@@ -117,15 +118,15 @@ type silent struct{}
 func (silent) Printf(string, ...any) {}
 
 func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, operator *url.URL, prefixes ...string) bool {
-	target := string(rc.Request.Header.RequestURI())
-	path, query, _ := strings.Cut(target, "?")
+	raw := rc.Request.Header.RequestURI()
 	ours := false
 	for _, prefix := range prefixes {
-		ours = ours || strings.HasPrefix(path, prefix)
+		ours = ours || bytes.HasPrefix(raw, []byte(prefix))
 	}
 	if !ours {
 		return false
 	}
+	path, query, _ := strings.Cut(string(raw), "?")
 	start := a.Now()
 	r := read(rc, path, query)
 	r.operator = operator
@@ -148,9 +149,10 @@ func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, operator *url
 		drain(rc, r)
 	}
 	status, code, n := a.write(rc, &out, err)
+	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	a.Report(Report{
-		Method: r.method, Host: r.host, Path: path, Client: rc.RemoteIP().String(), Status: status, Code: code,
-		Grant: grant.ID, Bytes: n, Took: a.Now().Sub(start), Err: err,
+		Method: r.method, Host: r.host, Path: path, Client: client.Unmap(), Status: status, Code: code,
+		Grant: grant.ID, Bytes: n, Start: start, Took: a.Now().Sub(start), Err: err,
 	})
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -38,8 +39,8 @@ type Report struct {
 	Took     time.Duration
 	Method   string
 	Host     string
-	Path     string // without the query: a query may hold a proof
-	Client   string // address of the peer
+	Path     string     // without the query: a query may hold a proof
+	Client   netip.Addr // of the peer
 	Status   int
 	Code     int    // Cloudflare's number; 0 = no failure
 	Failure  string // kind of the failure; "" = none
@@ -475,9 +476,10 @@ func withoutQuery(target string) string {
 
 func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, err error) {
 	path := withoutQuery(string(rc.Request.Header.RequestURI()))
+	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	r := Report{
 		Start: start, Took: p.Now().Sub(start),
-		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: rc.RemoteIP().String(),
+		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: client.Unmap(),
 		Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
 		Type: mediaType(rc, answer.Kind), Modified: !answer.NotModified, Source: answer.Source,
@@ -488,5 +490,5 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, 
 	if !rc.IsHead() && !rc.Response.IsBodyStream() {
 		r.Bytes = len(rc.Response.Body())
 	}
-	p.Report(r)
+	p.Report(&r)
 }

@@ -57,8 +57,9 @@ type Options struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Report is told of every finished request, once; nil is nobody. It is
-	// called on the request's goroutine and must not keep it waiting.
-	Report func(Report)
+	// called on the request's goroutine and must neither keep it waiting nor keep the
+	// report.
+	Report func(*Report)
 }
 
 // Life says how long answers live. Zero fields take the contract's defaults.
@@ -118,7 +119,7 @@ func New(o Options) (*Proxy, error) {
 		o.Now = time.Now
 	}
 	if o.Report == nil {
-		o.Report = func(Report) {}
+		o.Report = func(*Report) {}
 	}
 	if o.Sources < 0 {
 		return nil, fmt.Errorf("sources: expected 0 or more, received %d", o.Sources)

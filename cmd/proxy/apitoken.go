@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/fovea-images/fovea/internal/telemetry"
 	"github.com/fovea-images/fovea/store"
 )
 
@@ -19,7 +19,7 @@ func storeApp(ctx context.Context, cli *cli, w world) (*app, store.Account, erro
 	if err != nil {
 		return nil, store.Account{}, err
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), w.now, looking)
+	a, err := newApp(ctx, settings, telemetry.NoLog(), w.now, looking)
 	if err != nil {
 		return nil, store.Account{}, err
 	}

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,7 +40,7 @@ import (
 // app is the whole program, built and not yet listening.
 type app struct {
 	settings  config.Config
-	log       *slog.Logger
+	log       *telemetry.Log
 	telemetry *telemetry.Telemetry
 	library   *store.Library
 	catalog   *store.Catalog
@@ -68,7 +68,7 @@ func lookingApp(ctx context.Context, settings config.Config) (*app, error) {
 		}
 		settings.Data = scratch
 	}
-	a, err := newApp(ctx, settings, slog.New(slog.DiscardHandler), time.Now, looking)
+	a, err := newApp(ctx, settings, telemetry.NoLog(), time.Now, looking)
 	if err != nil {
 		return nil, errors.Join(err, removeAll(scratch))
 	}
@@ -99,7 +99,7 @@ const (
 
 // newApp builds every room. Its complaints name the knob that is wrong; there
 // is one for each. On an error nothing is left open.
-func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now func() time.Time, to purpose) (_ *app, err error) {
+func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now func() time.Time, to purpose) (_ *app, err error) {
 	a := &app{settings: settings, log: log, telemetry: telemetry.New(log, settings.Log.Access)}
 	defer func() {
 		if err != nil {
@@ -115,7 +115,7 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 			complaints = append(complaints, fmt.Errorf("%s%w", key, err))
 		}
 	}
-	_, err = telemetry.NewLogger(discard{}, settings.Log.Level, settings.Log.Format)
+	_, err = telemetry.NewLog(io.Discard, settings.Log.Level, settings.Log.Format)
 	complain("log.", err)
 	complain("account: ", checkHash(settings.Account))
 	site.Origins, err = params.ParseOrigins(settings.Origins.Allowed)
@@ -132,7 +132,7 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	l := settings.Ladder
 	site.Ladder, err = params.NewLadder(params.Ladder{Widths: l.Widths, Heights: l.Heights, Qualities: l.Qualities, Options: l.Options, Refuse: l.Refuse})
 	complain("flexible.", err)
-	a.ring, err = newRing(ctx, settings.Tokens, log)
+	a.ring, err = newRing(ctx, settings.Tokens, log.Logger)
 	complain("tokens.keys: ", err)
 	tokens, err := token.New(token.Options{
 		Public: a.ring, Leeway: settings.Tokens.Leeway, Bearer: settings.Tokens.Bearer, Cookie: settings.Tokens.Cookie,
@@ -161,7 +161,7 @@ func newApp(ctx context.Context, settings config.Config, log *slog.Logger, now f
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
 	}
-	if a.upstream, err = newCloudflare(settings, log); err != nil {
+	if a.upstream, err = newCloudflare(settings, log.Logger); err != nil {
 		return nil, fmt.Errorf("cloudflare.%w", err)
 	}
 	if err := a.openStore(ctx, settings.Data); err != nil {
@@ -216,10 +216,6 @@ func checkHash(hash string) error {
 	}
 	return nil
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func lower(list []string) []string {
 	all := make([]string, len(list))
@@ -333,6 +329,7 @@ func (a *app) forget(tags ...string) {
 // close closes what newApp opened, once nobody is served any more.
 func (a *app) close() error {
 	var err error
+	a.telemetry.Flush()
 	if a.admin != nil {
 		err = a.admin.close()
 	}
@@ -403,6 +400,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	}
 	go a.sweep(waits)
 	go codec.Warm(waits)
+	go a.telemetry.Run(waits)
 	go a.ring.Run(waits)
 	if a.upstream != nil {
 		go a.upstream.Run(waits, a.settings.Cloudflare.Remember, func() { a.catalog.Forget(params.AccountTag(a.settings.Account)) })
@@ -453,11 +451,11 @@ func (a *app) sweep(ctx context.Context) {
 }
 
 // report tells telemetry of a finished request.
-func (a *app) report(r proxy.Report) {
-	a.telemetry.Finished(telemetry.Request{
+func (a *app) report(r *proxy.Report) {
+	a.telemetry.Finished(&telemetry.Request{
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
 		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),
-		Bytes: r.Bytes, Source: r.Source, Took: r.Took, Err: r.Err,
+		Bytes: r.Bytes, Source: r.Source, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err,
 	})
 }
 
@@ -470,9 +468,9 @@ func (a *app) reportCall(r api.Report) {
 			failure = "internal"
 		}
 	}
-	a.telemetry.Finished(telemetry.Request{
+	a.telemetry.Finished(&telemetry.Request{
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
-		Kind: "api", Outcome: "call", Failure: failure, Type: "application/json", Grant: r.Grant, Bytes: r.Bytes, Took: r.Took, Err: r.Err,
+		Kind: "api", Outcome: "call", Failure: failure, Type: "application/json", Grant: r.Grant, Bytes: r.Bytes, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err,
 	})
 }
 

@@ -23,7 +23,7 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err != nil {
 		return err
 	}
-	log, err := telemetry.NewLogger(w.stderr, settings.Log.Level, settings.Log.Format)
+	log, err := telemetry.NewLog(w.stderr, settings.Log.Level, settings.Log.Format)
 	if err != nil {
 		return fmt.Errorf("log.%w", err)
 	}

@@ -75,6 +75,9 @@ func TestAStopLetsAnswersFinish(t *testing.T) {
 		t.Errorf("exit status %d: %s", status, s.log)
 	}
 	close(s.status)
+	if log := s.log.String(); strings.Count(log, `path="/cdn-cgi/image/w=9/a.svg" status=200`) != 1 {
+		t.Errorf("the last answer is not in the log:\n%s", log)
+	}
 }
 
 func TestAdminListener(t *testing.T) {

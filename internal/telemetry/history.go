@@ -34,24 +34,24 @@ func middle(slot int) float64 {
 	return low * 1.2 / 1000
 }
 
-// add counts r if it is for an image.
-func (t *totals) add(r *Request) {
-	if r.Kind != "hosted" && r.Kind != "remote" {
+// add counts o if it is of a request for an image.
+func (t *totals) add(o *observation) {
+	if o.of.kind != "hosted" && o.of.kind != "remote" {
 		return
 	}
 	t.requests.Add(1)
-	switch r.Outcome {
+	switch o.of.outcome {
 	case "hit", "stale", "revalidated", "negative":
 		t.hits.Add(1)
 	}
-	if r.Status >= 500 {
+	if o.of.status >= 500 {
 		t.failures.Add(1)
 	}
-	t.bytes.Add(uint64(max(r.Bytes, 0)))
-	if r.Status == 200 && r.Bytes > 0 && r.Source > int64(r.Bytes) {
-		t.saved.Add(uint64(r.Source) - uint64(r.Bytes))
+	t.bytes.Add(uint64(max(o.size, 0)))
+	if o.of.status == 200 && o.size > 0 && o.source > int64(o.size) {
+		t.saved.Add(uint64(o.source) - uint64(o.size))
 	}
-	t.took[slotOf(r.Took)].Add(1)
+	t.took[slotOf(o.took)].Add(1)
 }
 
 // counts are totals at one moment.
@@ -94,7 +94,7 @@ type Sample struct {
 
 // History keeps the latest samples. It is safe for concurrent use.
 type History struct {
-	from *totals
+	from *Telemetry
 
 	mu     sync.Mutex
 	last   counts
@@ -105,14 +105,15 @@ type History struct {
 
 // NewHistory returns a History of the latest n samples of t.
 func (t *Telemetry) NewHistory(n int, now time.Time) *History {
-	return &History{from: &t.totals, at: now, ring: make([]Sample, 0, n)}
+	return &History{from: t, at: now, ring: make([]Sample, 0, n)}
 }
 
 // Take adds a sample.
 func (h *History) Take(now time.Time, g Gauges) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := h.from.read()
+	h.from.tally()
+	next := h.from.totals.read()
 	s := Sample{
 		At: now.UnixMilli(), Seconds: now.Sub(h.at).Seconds(), Gauges: g,
 		Requests: next.requests - h.last.requests, Hits: next.hits - h.last.hits, Failures: next.failures - h.last.failures,

@@ -1,22 +1,20 @@
 package telemetry
 
 import (
-	"io"
-	"log/slog"
 	"testing"
 	"time"
 )
 
 func TestHistory(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
-	tel := New(slog.New(slog.NewTextHandler(io.Discard, nil)), false)
+	tel := New(NoLog(), false)
 	h := tel.NewHistory(3, now)
 	for range 9 {
-		tel.Finished(Request{Kind: "hosted", Outcome: "hit", Status: 200, Bytes: 100, Source: 1100, Took: time.Millisecond})
+		tel.Finished(&Request{Kind: "hosted", Outcome: "hit", Status: 200, Bytes: 100, Source: 1100, Took: time.Millisecond})
 	}
-	tel.Finished(Request{Kind: "remote", Outcome: "failed", Status: 502, Bytes: 50, Source: 1000, Took: 200 * time.Millisecond})
-	tel.Finished(Request{Kind: "hosted", Outcome: "miss", Status: 200, Bytes: 300, Source: 200, Took: 200 * time.Millisecond})
-	tel.Finished(Request{Kind: "api", Outcome: "call", Status: 200, Bytes: 1 << 20, Took: time.Hour})
+	tel.Finished(&Request{Kind: "remote", Outcome: "failed", Status: 502, Bytes: 50, Source: 1000, Took: 200 * time.Millisecond})
+	tel.Finished(&Request{Kind: "hosted", Outcome: "miss", Status: 200, Bytes: 300, Source: 200, Took: 200 * time.Millisecond})
+	tel.Finished(&Request{Kind: "api", Outcome: "call", Status: 200, Bytes: 1 << 20, Took: time.Hour})
 	now = now.Add(2 * time.Second)
 	h.Take(now, Gauges{Queued: 3})
 	all := h.Since(0)

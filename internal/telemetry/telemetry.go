@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,57 +17,49 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// NewLogger returns a logger that writes to w. level is debug, info, warn or
-// error; format is text or json; anything else is an error that says so.
-func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("level: expected debug, info, warn or error, received %q", level)
-	}
-	options := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
-	}
-	return nil, fmt.Errorf("format: expected text or json, received %q", format)
-}
-
-// Request is one finished request. Every field but Path and Err comes from a
-// closed set of words, so that metrics stay bounded whatever strangers send.
+// Request is one finished request. Every field but Host, Path, Client and Err comes
+// from a closed set of words, so that metrics stay bounded whatever strangers send.
 type Request struct {
-	Method, Host, Path, Client string
-	Status, Code               int
-	Kind, Outcome, Failure     string
-	Type                       string
-	Grant                      string // id of the API token; "" = none
-	Verdict                    string // of the proof; "" = nothing was asked
-	Bytes                      int
-	Source                     int64 // bytes of the original; 0 = not on record
-	Took                       time.Duration
-	Err                        error // with its private cause; nil = none
+	Method, Host, Path     string
+	Client                 netip.Addr // not valid: unknown
+	Status, Code           int
+	Kind, Outcome, Failure string
+	Type                   string
+	Grant                  string // id of the API token; "" = none
+	Verdict                string // of the proof; "" = nothing was asked
+	Bytes                  int
+	Source                 int64     // bytes of the original; 0 = not on record
+	At                     time.Time // when it was finished
+	Took                   time.Duration
+	Err                    error // with its private cause; nil = none
 }
 
 // Telemetry is told of every finished request. It is safe for concurrent use.
+//
+// Nobody waits for the log: lines are gathered in memory and written by [Telemetry.Run].
+// When its writer is too slow for them, further ones are dropped and counted. Only
+// failures of ours are written at once, and never dropped.
 type Telemetry struct {
 	registry *prometheus.Registry
-	log      *slog.Logger
+	metrics  metrics
+	dropped  prometheus.Counter
+	log      *Log
 	access   bool
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-	bytes    *prometheus.CounterVec
-	proofs   *prometheus.CounterVec
 	totals   totals
+
+	shards      []shard
+	begun, full chan struct{} // the first line waits; enough do
+	flushing    sync.Mutex
 }
 
-// New returns a Telemetry that writes one line a request to log iff access, and
-// a line for every failure of ours in any case.
-func New(log *slog.Logger, access bool) *Telemetry {
-	t := &Telemetry{
-		registry: prometheus.NewRegistry(),
-		log:      log,
-		access:   access,
+// metrics are those of requests.
+type metrics struct {
+	requests, bytes, proofs *prometheus.CounterVec
+	seconds                 *prometheus.HistogramVec
+}
+
+func newMetrics() metrics {
+	return metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fovea_requests_total", Help: "Finished requests by form, cache outcome, status and failure.",
 		}, []string{"kind", "outcome", "status", "failure"}),
@@ -75,11 +70,44 @@ func New(log *slog.Logger, access bool) *Telemetry {
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fovea_response_bytes_total", Help: "Bytes of answered bodies by media type.",
 		}, []string{"type"}),
+		proofs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fovea_proofs_total", Help: "Requests for hosted images by the verdict on their proof; public needed none.",
+		}, []string{"verdict"}),
 	}
-	t.proofs = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fovea_proofs_total", Help: "Requests for hosted images by the verdict on their proof; public needed none.",
-	}, []string{"verdict"})
-	t.registry.MustRegister(t.requests, t.seconds, t.bytes, t.proofs,
+}
+
+func (m *metrics) series(l labels) *series {
+	s := &series{
+		labels:   l,
+		requests: m.requests.WithLabelValues(l.kind, l.outcome, strconv.Itoa(l.status), l.failure),
+		bytes:    m.bytes.WithLabelValues(l.media),
+		seconds:  m.seconds.WithLabelValues(l.outcome),
+	}
+	if l.verdict != "" {
+		s.proofs = m.proofs.WithLabelValues(l.verdict)
+	}
+	return s
+}
+
+// New returns a Telemetry that writes one line a request to log iff access, and
+// a line for every failure of ours in any case.
+func New(log *Log, access bool) *Telemetry {
+	t := &Telemetry{
+		registry: prometheus.NewRegistry(),
+		metrics:  newMetrics(),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fovea_log_dropped_total", Help: "Lines of requests not written because the log's reader was too slow.",
+		}),
+		log:    log,
+		access: access && log.Enabled(context.Background(), slog.LevelInfo),
+		shards: make([]shard, min(runtime.GOMAXPROCS(0), maxShards)),
+		begun:  make(chan struct{}, 1), full: make(chan struct{}, 1),
+	}
+	for i := range t.shards {
+		t.shards[i].series = map[labels]*series{}
+		t.shards[i].handler = log.make(&t.shards[i])
+	}
+	t.registry.MustRegister(t.metrics.requests, t.metrics.seconds, t.metrics.bytes, t.metrics.proofs, t.dropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return t
 }
@@ -94,44 +122,24 @@ func (t *Telemetry) Counter(name, help string, read func() float64) {
 	t.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 }
 
-// Finished counts and logs one request.
-func (t *Telemetry) Finished(r Request) {
-	t.totals.add(&r)
-	t.requests.WithLabelValues(r.Kind, r.Outcome, fmt.Sprint(r.Status), r.Failure).Inc()
-	if r.Verdict != "" {
-		t.proofs.WithLabelValues(r.Verdict).Inc()
+// Finished counts and logs one request. It neither keeps r nor, unless r is a
+// failure of ours, waits for anything.
+func (t *Telemetry) Finished(r *Request) {
+	ours := r.Status >= 500
+	s := t.enter()
+	s.count(t, r)
+	if t.access && !ours {
+		t.note(s, r)
 	}
-	t.seconds.WithLabelValues(r.Outcome).Observe(r.Took.Seconds())
-	t.bytes.WithLabelValues(r.Type).Add(float64(r.Bytes))
-	level := slog.LevelInfo
-	switch {
-	case r.Status >= 500:
-		level = slog.LevelError
-	case !t.access:
-		return
+	s.mu.Unlock()
+	if ours && t.log.Enabled(context.Background(), slog.LevelError) {
+		_ = t.log.Handler().Handle(context.Background(), record(r, slog.LevelError)) // nobody is left to tell
 	}
-	if !t.log.Enabled(context.Background(), level) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("method", r.Method), slog.String("host", r.Host), slog.String("path", r.Path),
-		slog.Int("status", r.Status), slog.String("outcome", r.Outcome), slog.String("type", r.Type),
-		slog.Int("bytes", r.Bytes), slog.Duration("took", r.Took), slog.String("client", r.Client),
-	}
-	if r.Verdict != "" {
-		attrs = append(attrs, slog.String("proof", r.Verdict))
-	}
-	if r.Grant != "" {
-		attrs = append(attrs, slog.String("grant", r.Grant))
-	}
-	if r.Err != nil {
-		attrs = append(attrs, slog.Int("code", r.Code), slog.String("failure", r.Failure), slog.String("error", r.Err.Error()))
-	}
-	t.log.LogAttrs(context.Background(), level, "request", attrs...)
 }
 
 // Metrics returns every metric in the Prometheus text format and its Content-Type.
 func (t *Telemetry) Metrics() ([]byte, string, error) {
+	t.tally()
 	families, err := t.registry.Gather()
 	if err != nil {
 		return nil, "", fmt.Errorf("telemetry: %w", err)

@@ -1,0 +1,57 @@
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// Log is where lines go: the embedded logger writes one at a time, a Telemetry
+// those of requests many at a time, in the same format.
+type Log struct {
+	*slog.Logger
+	out  *lockedWriter
+	make func(w io.Writer) slog.Handler
+	json bool
+}
+
+// NewLog returns a Log that writes to w, whole lines at a time. level is debug,
+// info, warn or error; format is text or json; anything else is an error that says so.
+func NewLog(w io.Writer, level, format string) (*Log, error) {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("level: expected debug, info, warn or error, received %q", level)
+	}
+	options := &slog.HandlerOptions{Level: least}
+	l := &Log{out: &lockedWriter{to: w}}
+	switch format {
+	case "text":
+		l.make = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
+	case "json":
+		l.json = true
+		l.make = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
+	default:
+		return nil, fmt.Errorf("format: expected text or json, received %q", format)
+	}
+	l.Logger = slog.New(l.make(l.out))
+	return l, nil
+}
+
+// NoLog returns a Log that drops everything.
+func NoLog() *Log {
+	none := func(io.Writer) slog.Handler { return slog.DiscardHandler }
+	return &Log{Logger: slog.New(slog.DiscardHandler), out: &lockedWriter{to: io.Discard}, make: none}
+}
+
+// lockedWriter keeps what several write from mixing.
+type lockedWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
+}

@@ -91,19 +91,25 @@ func (a *API) changeConfig(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	account := *c.account
-	if in.FlexibleVariants != nil {
-		account.Flexible = *in.FlexibleVariants
-	}
+	var ttl time.Duration
 	if in.BrowserTTL != nil {
-		if account.BrowserTTL, err = browserTTL(*in.BrowserTTL); err != nil {
+		if ttl, err = browserTTL(*in.BrowserTTL); err != nil {
 			return reply{}, err
 		}
 	}
 	if in.Credentials != nil && *in.Credentials {
 		return reply{}, bad("Content credentials cannot be preserved by this server")
 	}
-	if err := a.Library.SetAccount(ctx, account); err != nil {
+	account, err := a.Library.ChangeAccount(ctx, c.account.Hash, func(account *store.Account) error {
+		if in.FlexibleVariants != nil {
+			account.Flexible = *in.FlexibleVariants
+		}
+		if in.BrowserTTL != nil {
+			account.BrowserTTL = ttl
+		}
+		return nil
+	})
+	if err != nil {
 		return reply{}, err
 	}
 	out := a.settings(&account)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
@@ -13,6 +14,7 @@ type refusal struct {
 	status, code int
 	text         string
 	chain        []failing // what more Cloudflare says of it; mostly none
+	allow        string    // the methods of the path, if it was the method
 	cause        error     // for the log only
 }
 
@@ -36,7 +38,8 @@ var (
 	errLegacy      = &refusal{status: 400, code: 6003, text: "Invalid request headers: X-Auth-Email, X-Auth-Key and X-Auth-User-Service-Key are not taken here; send Authorization: Bearer <API token>"}
 	errBadHeader   = &refusal{status: 400, code: 6003, text: "Invalid request headers", chain: []failing{{Code: 6111, Message: "Invalid format for Authorization header: expected Bearer <API token>"}}}
 	errNoRoute     = &refusal{status: 404, code: 7003, text: "Could not route to the path: expected /client/v4/accounts/<account id>/images/v1 or v2 and what follows"}
-	errMethod      = &refusal{status: 405, code: 7001, text: "The method is not available for this path"}
+	errUnreadable  = &refusal{status: 400, code: 5400, text: "The request could not be read"}
+	errHeaders     = &refusal{status: 431, code: 5400, text: "Expected a request line and headers of at most 16 KiB"}
 	errBusy        = &refusal{status: 429, code: 971, text: "Too many uploads at once; try again shortly"}
 	errTooLong     = &refusal{status: 413, code: 5413, text: "The image has more bytes than allowed"}
 	errFormTooLong = &refusal{status: 413, code: 5413, text: "The parts beside the file have more than 64 KiB"}
@@ -46,10 +49,15 @@ var (
 	errTaken       = &refusal{status: 409, code: 5409, text: "Resource already exists"}
 )
 
+// wrongMethod is the answer to a method that a path does not have.
+func wrongMethod(allowed ...string) error {
+	return &refusal{status: 405, code: 7001, text: "The method is not available for this path", allow: strings.Join(allowed, ", ")}
+}
+
 // refusals is the one place where kinds become numbers. What is not in it is 500.
 var refusals = map[fault.Kind]refusal{
 	fault.NotFound:      {status: 404, code: 5404},
-	fault.NoVariant:     {status: 404, code: 5404},
+	fault.NoVariant:     {status: 404, code: 5404, text: "Variant not found"},
 	fault.WrongAccount:  {status: 403, code: 9109},
 	fault.BadOptions:    {status: 400, code: 5400},
 	fault.BadPath:       {status: 400, code: 5400},
@@ -90,6 +98,8 @@ func refuse(err error) *refusal {
 	if !ok {
 		return &refusal{status: 500, code: 5500, text: "Internal error", cause: err}
 	}
-	r.text, r.cause = e.Public, e.Cause
+	if r.cause = e.Cause; r.text == "" {
+		r.text = e.Public
+	}
 	return &r
 }

@@ -94,7 +94,7 @@ func (a *API) readForm(ctx context.Context, r *request) (*form, error) {
 			return f, nil
 		}
 		if err != nil {
-			return f, broken(err)
+			return f, broken(err, cutForm)
 		}
 		if n == formParts {
 			return f, bad(fmt.Sprintf("Expected at most %d parts", formParts))
@@ -105,8 +105,10 @@ func (a *API) readForm(ctx context.Context, r *request) (*form, error) {
 	}
 }
 
-// broken is the answer to a body that could not be read.
-func broken(err error) error {
+const cutForm = "Expected a whole multipart/form-data body; it is cut off or malformed"
+
+// broken is the answer to a body that could not be read; text says what it was to be.
+func broken(err error, text string) error {
 	var own *refusal
 	if errors.As(err, &own) {
 		return own
@@ -114,7 +116,7 @@ func broken(err error) error {
 	if slow := patient(err); errors.As(slow, &own) {
 		return own
 	}
-	return &refusal{status: 400, code: 5400, text: "Expected a whole multipart/form-data body; it is cut off or malformed", cause: err}
+	return &refusal{status: 400, code: 5400, text: text, cause: err}
 }
 
 func (a *API) readPart(f *form, part *multipart.Part, m *meter) error {
@@ -124,7 +126,7 @@ func (a *API) readPart(f *form, part *multipart.Part, m *meter) error {
 	}
 	value, err := io.ReadAll(part)
 	if err != nil {
-		return broken(err)
+		return broken(err, cutForm)
 	}
 	if !utf8.Valid(value) {
 		return bad("Expected UTF-8 in the part " + clip(name))
@@ -165,7 +167,7 @@ func (a *API) readFile(f *form, part *multipart.Part, m *meter) (err error) {
 		if errors.As(err, &disk) { // ours, not the sender's
 			return err
 		}
-		return broken(err)
+		return broken(err, cutForm)
 	}
 	return nil
 }

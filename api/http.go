@@ -29,9 +29,9 @@ const (
 )
 
 const (
-	callPatience = 30 * time.Second // for a call that is no upload
-	drained      = 32 << 20         // bytes of a refused body that are read all the same
-	drainTime    = 5 * time.Second
+	headerBytes = 16 << 10
+	drained     = 32 << 20 // bytes of a refused body that are read all the same
+	drainTime   = 5 * time.Second
 )
 
 // request is one call as the door read it. body is only good until the answer.
@@ -100,12 +100,20 @@ func (a *API) NewServer(ctx context.Context) *fasthttp.Server {
 				a.write(rc, &reply{}, errNoRoute)
 			}
 		},
+		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {
+			refused := errUnreadable
+			var small *fasthttp.ErrSmallBuffer
+			if errors.As(err, &small) {
+				refused = errHeaders
+			}
+			a.write(rc, &reply{}, refused)
+		},
 		StreamRequestBody:            true,
 		DisablePreParseMultipartForm: true,
 		ReadTimeout:                  10 * time.Second,
 		WriteTimeout:                 a.Patience,
 		IdleTimeout:                  time.Minute,
-		ReadBufferSize:               16 << 10,
+		ReadBufferSize:               headerBytes,
 		CloseOnShutdown:              true,
 		NoDefaultContentType:         true,
 		Logger:                       silent{},
@@ -214,8 +222,8 @@ func (a *API) write(rc *fasthttp.RequestCtx, out *reply, err error) (status, cod
 		if r.status == fasthttp.StatusTooManyRequests || r.status == fasthttp.StatusServiceUnavailable {
 			h.Set("Retry-After", "2")
 		}
-		if r.status == fasthttp.StatusMethodNotAllowed {
-			h.Set("Allow", "GET, POST, PUT, PATCH, DELETE")
+		if r.allow != "" {
+			h.Set("Allow", r.allow)
 		}
 	}
 	var text bytes.Buffer

@@ -20,7 +20,7 @@ type rawJSON = json.RawMessage
 func readJSON(body io.Reader, into any, empty bool) (ignored []string, err error) {
 	text, err := io.ReadAll(io.LimitReader(body, jsonBytes+1))
 	if err != nil {
-		return nil, broken(err)
+		return nil, broken(err, "Expected a whole body; it is cut off or malformed")
 	}
 	if len(text) > jsonBytes {
 		return nil, &refusal{status: 413, code: 5413, text: "Expected a JSON body of at most 64 KiB"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -42,6 +43,11 @@ func (a *API) listV1(ctx context.Context, c *call) (reply, error) {
 	values, err := c.values("page", "per_page")
 	if err != nil {
 		return reply{}, err
+	}
+	for key := range values {
+		if strings.HasPrefix(key, metaPrefix) {
+			return reply{}, bad("Metadata filters are for images/v2, received " + clip(key))
+		}
 	}
 	page, err := whole(values, "page", 1, math.MaxInt32)
 	if err != nil {
@@ -127,7 +133,10 @@ func whole(values url.Values, name string, without, most int) (int, error) {
 	if text == "" {
 		return without, nil
 	}
-	n, err := strconv.ParseInt(text, 10, 32)
+	n, err := strconv.ParseUint(text, 10, 31)
+	if errors.Is(err, strconv.ErrRange) { // digits, and many
+		return most, nil
+	}
 	if err != nil || n < 1 {
 		return 0, bad("Expected a number of 1 or more for " + name + ", received " + clip(text))
 	}
@@ -168,6 +177,9 @@ const (
 	mostLevels     = 5
 )
 
+// metaPrefix begins what is a metadata filter or a misspelt one.
+const metaPrefix = "meta"
+
 var (
 	filterKey  = regexp.MustCompile(`^meta\.([A-Za-z0-9_.]+)\[([a-z]+)(?::([a-z]+))?\]$`)
 	filterName = regexp.MustCompile(`^[A-Za-z0-9_]{1,100}$`)
@@ -183,7 +195,7 @@ var operators = map[string]store.Operator{
 func conditions(values url.Values) ([]store.Condition, error) {
 	var list []store.Condition
 	for key, texts := range values {
-		if !strings.HasPrefix(key, "meta") {
+		if !strings.HasPrefix(key, metaPrefix) {
 			continue
 		}
 		for _, text := range texts {
@@ -254,11 +266,10 @@ func parseValue(operator, kind, text string) (v store.Value, err error) {
 		v.Text = &text
 		return v, nil
 	case kind == "number":
-		n, err := strconv.ParseFloat(text, 64)
-		if !jsonNumber.MatchString(text) || err != nil {
+		if _, err := strconv.ParseFloat(text, 64); !jsonNumber.MatchString(text) || err != nil {
 			return v, bad("Expected a number to compare with, received " + clip(text))
 		}
-		v.Number = &n
+		v.Number = &text // its digits: an id of 19 of them is no float
 		return v, nil
 	case kind == "boolean" && operator == "eq":
 		if text != "true" && text != "false" {

@@ -87,11 +87,25 @@ func (m *metadata) merge(object map[string]any) error {
 		m.object = object
 		return nil
 	}
-	for key, value := range object {
-		if _, taken := m.object[key]; taken {
+	return mergeInto(m.object, object)
+}
+
+// mergeInto adds what from has and to has not. Only objects may be in both.
+func mergeInto(to, from map[string]any) error {
+	for key, value := range from {
+		old, taken := to[key]
+		inner, isObject := old.(map[string]any)
+		more, alike := value.(map[string]any)
+		switch {
+		case !taken:
+			to[key] = value
+		case !isObject || !alike:
 			return bad("Expected each metadata key once, received several " + clip(key))
+		default:
+			if err := mergeInto(inner, more); err != nil {
+				return err
+			}
 		}
-		m.object[key] = value
 	}
 	return nil
 }

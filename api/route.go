@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/fovea-images/fovea/params"
@@ -41,9 +43,6 @@ var (
 	oneBlob    = methods{"GET": (*API).original}
 )
 
-// reserved are the ids that would hide a call, alone or before a slash.
-var reserved = [...]string{"keys", "stats", "variants", "config", "batch_token"}
-
 // route finds the call and reads the name in the path.
 func (c *call) route(rest string) (handler, error) {
 	table, ok := words[strings.TrimSuffix(rest, "/")]
@@ -59,7 +58,7 @@ func (c *call) route(rest string) (handler, error) {
 	}
 	do := table[c.method]
 	if do == nil {
-		return nil, errMethod
+		return nil, wrongMethod(slices.Sorted(maps.Keys(table))...)
 	}
 	return do, nil
 }
@@ -92,14 +91,9 @@ func checkNewID(id string) error {
 		return bad("Expected an id that is no UUID: those are given by the service")
 	case !params.ValidImageID(id):
 		return bad("Expected an id of 1 to 1024 characters of UTF-8 without empty, '.' or '..' segments and without a '/' at its ends")
-	case strings.HasSuffix(id, "/blob"):
-		return bad("Expected an id that does not end in /blob: that is a call")
 	}
-	first, _, _ := strings.Cut(id, "/")
-	for _, word := range reserved {
-		if first == word {
-			return bad("Expected an id that does not begin with " + word + ": that is a call")
-		}
+	if word := params.ReservedID(id); word != "" {
+		return bad("Expected an id that does not begin with keys, stats, variants, config or batch_token and does not end in /blob: " + word + " is a call")
 	}
 	return nil
 }

@@ -263,7 +263,7 @@ func (a *API) visit(ctx context.Context, r *request, rest string) (reply, error)
 	case http.MethodOptions: // any page may send an upload, that is what the URL is for
 		return reply{result: struct{}{}}, nil
 	default:
-		return reply{}, errMethod
+		return reply{}, wrongMethod(http.MethodOptions, http.MethodPost)
 	}
 	account, err := a.Catalog.Account(ctx, hash)
 	if err != nil {

@@ -58,8 +58,7 @@ func (a *API) variants(ctx context.Context, c *call) (reply, error) {
 	return reply{result: map[string]any{"variants": all}}, nil
 }
 
-// one finds the variant that the path names, in the store itself: a change must
-// not build on what is remembered.
+// one finds the variant that the path names, in the store itself.
 func (a *API) one(ctx context.Context, c *call) (store.Variant, error) {
 	list, err := a.Library.Names.Variants(ctx, c.account.Hash)
 	if err != nil {
@@ -70,7 +69,7 @@ func (a *API) one(ctx context.Context, c *call) (store.Variant, error) {
 			return v, nil
 		}
 	}
-	return store.Variant{}, fault.New(fault.NoVariant, "Variant not found")
+	return store.Variant{}, fault.New(fault.NoVariant, "There is no such variant")
 }
 
 // variant is GET v1/variants/<id>.
@@ -154,14 +153,8 @@ func (a *API) changeVariant(ctx context.Context, c *call) (reply, error) {
 	if in.ID != "" && in.ID != c.name {
 		return reply{}, bad("A variant keeps its id")
 	}
-	v, err := a.one(ctx, c)
+	v, err := a.Library.ChangeVariant(ctx, c.account.Hash, c.name, in.apply)
 	if err != nil {
-		return reply{}, err
-	}
-	if err := in.apply(&v); err != nil {
-		return reply{}, err
-	}
-	if err := a.Library.SetVariant(ctx, c.account.Hash, v); err != nil {
 		return reply{}, err
 	}
 	return variantReply(&v, ignored)

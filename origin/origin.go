@@ -30,7 +30,7 @@ type InOrder []Origin
 
 // Fetch implements Origin.
 func (all InOrder) Fetch(ctx context.Context, t params.Target) (Source, error) {
-	err := error(fault.New(fault.NotFound, "There is no image with this id"))
+	err := error(fault.New(fault.NotFound, "Image not found"))
 	for _, o := range all {
 		var source Source
 		if source, err = o.Fetch(ctx, t); !fault.Is(err, fault.NotFound) {

@@ -199,6 +199,24 @@ func ValidImageID(id string) bool {
 	return !hasControl(id)
 }
 
+// reservedIDs would hide a call of the management API, alone or before a slash.
+var reservedIDs = [...]string{"keys", "stats", "variants", "config", "batch_token"}
+
+// ReservedID returns the call of the management API that an image of this id would
+// hide, or "" (R-apipath).
+func ReservedID(id string) string {
+	first, _, _ := strings.Cut(id, "/")
+	for _, word := range reservedIDs {
+		if first == word {
+			return word
+		}
+	}
+	if strings.HasSuffix(id, "/blob") {
+		return "blob"
+	}
+	return ""
+}
+
 func hasControl(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] == 0x7f {

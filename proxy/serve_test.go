@@ -16,7 +16,7 @@ import (
 
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/origin/web"
-	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/store"
 )
 
 func TestAThousandAskAndOneDecodes(t *testing.T) {
@@ -104,17 +104,15 @@ func TestVectorsURLs(t *testing.T) {
 		t.Run(c.ID, func(t *testing.T) {
 			f := newFixture(t)
 			f.add("083eb7b2", picture(16, 12))
-			account, err := f.library.Names.Account(t.Context(), hash)
+			_, err := f.library.ChangeAccount(t.Context(), hash, func(account *store.Account) error {
+				if c.Context.Flexible != nil {
+					account.Flexible = *c.Context.Flexible
+				}
+				return nil
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.Context.Flexible != nil {
-				account.Flexible = *c.Context.Flexible
-			}
-			if err := f.library.Names.SetAccount(t.Context(), account); err != nil {
-				t.Fatal(err)
-			}
-			f.library.Forget(params.AccountTag(hash))
 			_, rest, _ := strings.Cut(c.URL, "://")
 			slash := strings.IndexByte(rest, '/')
 			_, err = f.Serve(t.Context(), &Request{Host: rest[:slash], Target: rest[slash:]})

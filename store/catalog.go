@@ -278,7 +278,7 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*Ima
 	}
 	switch {
 	case err == nil && image.Draft:
-		slot.err = fault.New(fault.NotFound, "There is no image with this id")
+		slot.err = fault.New(fault.NotFound, "Image not found")
 		keep = c.Missing
 	case err == nil:
 		slot.image = &image

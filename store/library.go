@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
@@ -24,11 +22,9 @@ type Library struct {
 	Names  Names
 	Blobs  Blobs
 	Forget func(tags ...string) // told of every change once it is in force; nil = nobody
-
-	// adding keeps drop from removing bytes that an Add has put and not yet named.
-	adding sync.RWMutex
-	// counting makes looking how many there are and adding one more one step.
-	counting sync.Mutex
+	// Left is told of bytes without a name that could not be removed, and why: it
+	// concerns nobody who asked, a sweep takes them. nil = nobody.
+	Left func(ref BlobRef, err error)
 }
 
 func (l *Library) forget(tags ...string) {
@@ -51,11 +47,13 @@ func (l *Library) Add(ctx context.Context, img Image, body []byte, replace bool)
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return Image{}, err
 	}
-	if img, err = l.put(ctx, img, body, func(img Image) (Image, error) { return l.Names.AddImage(ctx, img, replace) }); err != nil {
+	if img, err = l.put(ctx, img, body, func(img Image, there func() error) (Image, error) {
+		return l.Names.AddImage(ctx, img, replace, there)
+	}); err != nil {
 		return Image{}, err
 	}
 	if old.Blob != img.Blob {
-		return img, l.drop(ctx, old.Blob)
+		l.drop(ctx, old.Blob)
 	}
 	return img, nil
 }
@@ -67,10 +65,8 @@ func checkID(id string) error {
 	return nil
 }
 
-// put keeps bytes and then their name.
-func (l *Library) put(ctx context.Context, img Image, body []byte, name func(Image) (Image, error)) (Image, error) {
-	l.adding.RLock()
-	defer l.adding.RUnlock()
+// put keeps bytes and then their name. Bytes that get none are removed.
+func (l *Library) put(ctx context.Context, img Image, body []byte, name func(img Image, there func() error) (Image, error)) (Image, error) {
 	var err error
 	if img.Blob, img.Bytes, err = l.Blobs.Put(ctx, bytes.NewReader(body)); err != nil {
 		return Image{}, fmt.Errorf("keep the bytes of %s: %w", img.ID, err)
@@ -78,10 +74,27 @@ func (l *Library) put(ctx context.Context, img Image, body []byte, name func(Ima
 	if img.Uploaded.IsZero() {
 		img.Uploaded = time.Now().UTC().Truncate(time.Millisecond)
 	}
-	if img, err = name(img); err == nil {
-		l.forget(params.ImageTag(img.Account, img.ID))
+	named, err := name(img, func() error { return l.there(ctx, img.Blob, body) })
+	if err != nil {
+		l.drop(ctx, img.Blob)
+		return Image{}, err
 	}
-	return img, err
+	l.forget(params.ImageTag(named.Account, named.ID))
+	return named, nil
+}
+
+// there sees that the bytes are where they were put. Whoever had the same bytes may
+// have been the last to have them, and has removed them meanwhile.
+func (l *Library) there(ctx context.Context, ref BlobRef, body []byte) error {
+	r, _, err := l.Blobs.Open(ctx, ref)
+	if fault.Is(err, fault.NotFound) {
+		_, _, err = l.Blobs.Put(ctx, bytes.NewReader(body))
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return r.Close()
 }
 
 // Promise adds img as a draft: a record without bytes, until its Expires. A taken
@@ -91,14 +104,16 @@ func (l *Library) Promise(ctx context.Context, img Image) (Image, error) {
 		return Image{}, err
 	}
 	img.Draft = true
-	return l.Names.AddImage(ctx, img, false)
+	return l.Names.AddImage(ctx, img, false, nil)
 }
 
 // Fulfil keeps body for the draft of img's id, which becomes an image; everything
 // of img but its filename and header fields comes from the draft. A draft that is
 // not there, has expired or was fulfilled is a *fault.Error of kind NotFound.
 func (l *Library) Fulfil(ctx context.Context, img Image, body []byte) (Image, error) {
-	return l.put(ctx, img, body, func(img Image) (Image, error) { return l.Names.FillDraft(ctx, img) })
+	return l.put(ctx, img, body, func(img Image, there func() error) (Image, error) {
+		return l.Names.FillDraft(ctx, img, there)
+	})
 }
 
 // Change changes an image's record. When it returns, requests are answered by it.
@@ -117,24 +132,25 @@ func (l *Library) Remove(ctx context.Context, account, id string) error {
 		return err
 	}
 	l.forget(params.ImageTag(account, id))
-	return l.drop(ctx, img.Blob)
+	l.drop(ctx, img.Blob)
+	return nil
 }
 
-// drop removes bytes that no name has any more. Only within this process are
-// they safe from being added again at this very moment; another one must add
-// them once more.
-func (l *Library) drop(ctx context.Context, ref BlobRef) error {
+// drop removes bytes if no name has them any more. What was asked for has happened
+// already, so it does not end with who asked, and it does not fail for them.
+func (l *Library) drop(ctx context.Context, ref BlobRef) {
 	if ref == "" {
-		return nil
+		return
 	}
-	l.adding.Lock()
-	defer l.adding.Unlock()
-	used, err := l.Names.BlobUsed(ctx, ref)
-	if err != nil || used {
-		return err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropPatience)
+	defer cancel()
+	_, err := l.Names.RemoveBlob(ctx, ref, func() error { return l.Blobs.Delete(ctx, ref) })
+	if err != nil && l.Left != nil {
+		l.Left(ref, err)
 	}
-	return l.Blobs.Delete(ctx, ref)
 }
+
+const dropPatience = 15 * time.Second
 
 // AddVariant adds a variant; a name that is taken is ErrExists, one more than
 // most is ErrFull.
@@ -142,29 +158,21 @@ func (l *Library) AddVariant(ctx context.Context, account string, v Variant, mos
 	if !params.ValidVariantName(v.Name) {
 		return fault.New(fault.BadPath, "Expected a variant name of 1 to 99 letters, digits, '-' and '_', received %q", v.Name)
 	}
-	l.counting.Lock()
-	defer l.counting.Unlock()
-	all, err := l.Names.Variants(ctx, account)
-	if err != nil {
-		return err
-	}
-	if len(all) >= most && !slices.ContainsFunc(all, func(other Variant) bool { return other.Name == v.Name }) {
-		return ErrFull
-	}
-	if err := l.Names.AddVariant(ctx, account, v); err != nil {
+	if err := l.Names.AddVariant(ctx, account, v, most); err != nil {
 		return err
 	}
 	l.forget(params.VariantTag(account, v.Name)) // that it was missing is forgotten
 	return nil
 }
 
-// SetVariant changes a variant.
-func (l *Library) SetVariant(ctx context.Context, account string, v Variant) error {
-	if err := l.Names.SetVariant(ctx, account, v); err != nil {
-		return err
+// ChangeVariant changes a variant as with does, which is called once with what is
+// there and whose error ends the call. No other change happens between.
+func (l *Library) ChangeVariant(ctx context.Context, account, name string, with func(*Variant) error) (Variant, error) {
+	v, err := l.Names.ChangeVariant(ctx, account, name, with)
+	if err == nil {
+		l.forget(params.VariantTag(account, name))
 	}
-	l.forget(params.VariantTag(account, v.Name))
-	return nil
+	return v, err
 }
 
 // RemoveVariant removes a variant; public stays.
@@ -195,13 +203,13 @@ func (l *Library) EnsureAccount(ctx context.Context, hash string, flexible bool)
 	return l.Names.Account(ctx, account.Hash) // another process may have been first
 }
 
-// SetAccount changes an account's settings.
-func (l *Library) SetAccount(ctx context.Context, a Account) error {
-	if err := l.Names.SetAccount(ctx, a); err != nil {
-		return err
+// ChangeAccount changes an account's settings as with does, like ChangeVariant.
+func (l *Library) ChangeAccount(ctx context.Context, hash string, with func(*Account) error) (Account, error) {
+	a, err := l.Names.ChangeAccount(ctx, hash, with)
+	if err == nil {
+		l.forget(params.AccountTag(hash))
 	}
-	l.forget(params.AccountTag(a.Hash))
-	return nil
+	return a, err
 }
 
 // mostKeys is how many keys an account may have (R-keys).
@@ -222,16 +230,7 @@ func (l *Library) AdoptKey(ctx context.Context, account string, k token.Key) err
 	if k.Value == "" {
 		return fault.New(fault.BadPath, "Expected a key that is not empty")
 	}
-	l.counting.Lock()
-	defer l.counting.Unlock()
-	keys, err := l.Names.Keys(ctx, account)
-	if err != nil {
-		return err
-	}
-	if len(keys) >= mostKeys && !slices.ContainsFunc(keys, func(other token.Key) bool { return other.Name == k.Name }) {
-		return ErrFull
-	}
-	if err := l.Names.SetKey(ctx, account, k); err != nil {
+	if err := l.Names.SetKey(ctx, account, k, mostKeys); err != nil {
 		return err
 	}
 	l.forget(params.AccountTag(account))
@@ -253,19 +252,25 @@ const (
 	grantGrace = 24 * time.Hour
 )
 
-// Sweep removes expired drafts and batch tokens, and bytes that a crash left
-// without a name and that are older than grace; it returns how many blobs that
-// were. Younger ones may belong to an Add under way.
-func (l *Library) Sweep(ctx context.Context, now time.Time, grace time.Duration) (removed int, err error) {
+// Expire removes expired drafts and batch tokens.
+func (l *Library) Expire(ctx context.Context, now time.Time) error {
 	if _, err := l.Names.RemoveDrafts(ctx, now.Add(-draftGrace)); err != nil {
-		return 0, err
+		return err
 	}
-	if _, err := l.Names.RemoveGrants(ctx, now.Add(-grantGrace)); err != nil {
-		return 0, err
-	}
+	_, err := l.Names.RemoveGrants(ctx, now.Add(-grantGrace))
+	return err
+}
+
+// Sweep removes bytes that a crash left without a name and that are older than
+// grace; it returns how many blobs that were. Younger ones may belong to an Add
+// under way, which would have to put them again.
+func (l *Library) Sweep(ctx context.Context, now time.Time, grace time.Duration) (removed int, err error) {
 	err = l.unnamed(ctx, now.Add(-grace), func(ref BlobRef) error {
-		removed++
-		return l.Blobs.Delete(ctx, ref)
+		gone, err := l.Names.RemoveBlob(ctx, ref, func() error { return l.Blobs.Delete(ctx, ref) })
+		if gone {
+			removed++
+		}
+		return err
 	})
 	return removed, err
 }
@@ -311,11 +316,12 @@ func (l *Library) Check(ctx context.Context, now time.Time, grace time.Duration,
 					continue
 				}
 				f.Images++
-				if err := l.whole(ctx, img, deep); err != nil {
-					if ctx.Err() != nil {
-						return f, ctx.Err()
-					}
-					f.Missing = append(f.Missing, a.Hash+"/"+img.ID+": "+err.Error())
+				wrong, err := l.wrong(ctx, img, deep)
+				if err != nil {
+					return f, err
+				}
+				if wrong != nil {
+					f.Missing = append(f.Missing, a.Hash+"/"+img.ID+": "+wrong.Error())
 				}
 			}
 			if len(page) == 0 {
@@ -329,6 +335,21 @@ func (l *Library) Check(ctx context.Context, now time.Time, grace time.Duration,
 		return nil
 	})
 	return f, err
+}
+
+// wrong is what is wrong with img, if it still is as it was.
+func (l *Library) wrong(ctx context.Context, img *Image, deep bool) (wrong, err error) {
+	if wrong = l.whole(ctx, img, deep); wrong == nil {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	now, err := l.Names.Image(ctx, img.Account, img.ID)
+	if fault.Is(err, fault.NotFound) || err == nil && now.Version != img.Version { // it went or changed meanwhile
+		return nil, nil
+	}
+	return wrong, err
 }
 
 // whole complains unless img's bytes are as recorded.

@@ -1,14 +1,21 @@
 package store_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/store/fsblob"
+	"github.com/fovea-images/fovea/store/sqldb"
 	"github.com/fovea-images/fovea/token"
 )
 
@@ -127,3 +134,131 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// Two processes share a store: one adds and removes an image, the other one adds
+// another of the same bytes meanwhile. Whoever is told that it is there finds it whole.
+func TestBytesAreNotLostBetweenTwoProcesses(t *testing.T) {
+	folder := t.TempDir()
+	var open [2]*store.Library
+	for i := range open {
+		names, err := sqldb.Open(t.Context(), filepath.Join(folder, "names.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = names.Close() })
+		blobs, err := fsblob.Open(filepath.Join(folder, "blobs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open[i] = &store.Library{Names: names, Blobs: blobs, Left: func(_ store.BlobRef, err error) { t.Error(err) }}
+	}
+	account, err := open[0].EnsureAccount(t.Context(), "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := []byte("the same bytes")
+	var all sync.WaitGroup
+	for i, l := range open {
+		all.Go(func() {
+			for n := range 60 {
+				id := fmt.Sprint(i, "-", n)
+				img, err := l.Add(t.Context(), store.Image{Account: account.Hash, ID: id}, body, false)
+				if err != nil {
+					t.Errorf("%s: %v", id, err)
+					return
+				}
+				r, _, err := l.Blobs.Open(t.Context(), img.Blob)
+				if err != nil {
+					t.Errorf("%s was acknowledged and has no bytes: %v", id, err)
+					return
+				}
+				_ = r.Close()
+				if err := l.Remove(t.Context(), account.Hash, id); err != nil {
+					t.Errorf("%s: %v", id, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if found, err := open[0].Check(t.Context(), time.Now().Add(time.Hour), 0, true); err != nil || len(found.Missing)+len(found.Unnamed) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+func TestBytesOfARefusedAddAreNotLeftBehind(t *testing.T) {
+	f := newFixture(t)
+	draft := store.Image{Account: f.account.Hash, ID: "d", Uploaded: time.Now(), Expires: time.Now().Add(time.Hour)}
+	if _, err := f.library.Promise(t.Context(), draft); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.add(t, "d", "beside a draft", false); !errors.Is(err, store.ErrExists) {
+		t.Errorf("%v", err)
+	}
+	if _, err := f.library.Fulfil(t.Context(), store.Image{Account: f.account.Hash, ID: "none"}, []byte("of no draft")); !fault.Is(err, fault.NotFound) {
+		t.Errorf("%v", err)
+	}
+	if _, err := f.library.Add(t.Context(), store.Image{Account: "nobody", ID: "a"}, []byte("of nobody"), false); !fault.Is(err, fault.WrongAccount) {
+		t.Errorf("%v", err)
+	}
+	if found, err := f.library.Check(t.Context(), time.Now().Add(time.Hour), 0, false); err != nil || len(found.Unnamed) > 0 {
+		t.Errorf("%d bytes without a name, %v", len(found.Unnamed), err)
+	}
+}
+
+func TestWhatGoesDuringACheckIsNotMissing(t *testing.T) {
+	f := newFixture(t)
+	if _, err := f.add(t, "a", "one", false); err != nil {
+		t.Fatal(err)
+	}
+	f.library.Blobs = removing{f.library.Blobs, func() {
+		if _, err := f.library.Names.RemoveImage(t.Context(), f.account.Hash, "a"); err != nil {
+			t.Error(err)
+		}
+	}}
+	if found, err := f.library.Check(t.Context(), time.Now(), time.Hour, false); err != nil || found.Images != 1 || len(found.Missing) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// removing has something happen before bytes are opened, and they are gone.
+type removing struct {
+	store.Blobs
+	first func()
+}
+
+func (r removing) Open(ctx context.Context, ref store.BlobRef) (io.ReadCloser, int64, error) {
+	r.first()
+	if err := r.Delete(ctx, ref); err != nil {
+		return nil, 0, err
+	}
+	return r.Blobs.Open(ctx, ref)
+}
+
+func TestBytesThatCannotBeRemovedAreToldOf(t *testing.T) {
+	f := newFixture(t)
+	if _, err := f.add(t, "a", "one", false); err != nil {
+		t.Fatal(err)
+	}
+	stuck := errors.New("stuck")
+	f.library.Blobs = undeletable{f.library.Blobs, stuck}
+	told := 0
+	f.library.Left = func(_ store.BlobRef, err error) {
+		if told++; !errors.Is(err, stuck) {
+			t.Error(err)
+		}
+	}
+	if err := f.library.Remove(t.Context(), f.account.Hash, "a"); err != nil || told != 1 {
+		t.Errorf("%v, told %d times", err, told)
+	}
+	if _, err := f.catalog.Image(t.Context(), f.account.Hash, "a"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("%v", err)
+	}
+}
+
+type undeletable struct {
+	store.Blobs
+	err error
+}
+
+func (u undeletable) Delete(context.Context, store.BlobRef) error { return u.err }

@@ -45,8 +45,8 @@ const (
 
 // Value is what is compared with. Exactly the fields that may match are set.
 type Value struct {
-	Text    *string  // a string of this text
-	Literal *string  // a number or boolean that is spelt so in the metadata (R-filter)
-	Number  *float64 // a number of this value
+	Text    *string // a string of this text
+	Literal *string // a number or boolean that is spelt so in the metadata (R-filter)
+	Number  *string // a number of this value, as JSON spells it
 	Bool    *bool
 }

@@ -118,24 +118,30 @@ func NewKey(name string) token.Key {
 
 // Names keeps records of accounts, images, variants, keys and grants. It is safe
 // for concurrent use, by other processes too. Every method is one transaction: it
-// happens whole or not at all. What is not there is a *fault.Error: of kind WrongAccount for an account, NotFound for an image, a key or a grant,
-// NoVariant for a variant; a name that is taken is ErrExists; ending ctx ends
+// happens whole or not at all. What is not there is a *fault.Error: of kind
+// WrongAccount for an account, NotFound for an image, a key or a grant, NoVariant
+// for a variant; a name that is taken is ErrExists; ending ctx ends
 // the call. Records that are returned are the caller's.
 type Names interface {
 	// AddAccount adds an account with its public variant and its first key.
 	AddAccount(ctx context.Context, a Account, first token.Key) error
-	SetAccount(ctx context.Context, a Account) error
+	// ChangeAccount calls with on the account as it is and keeps what that made of it,
+	// but for id and hash. No other change happens between; an error of with ends
+	// the call, and with must call no Names.
+	ChangeAccount(ctx context.Context, hash string, with func(*Account) error) (Account, error)
 	Account(ctx context.Context, hash string) (Account, error)
 	Accounts(ctx context.Context) ([]Account, error)
 
 	// AddImage adds img, a draft or not, and returns it with its version. With
 	// replace, an image of the same id gives way; a draft that has expired when
-	// img was uploaded does so in any case.
-	AddImage(ctx context.Context, img Image, replace bool) (Image, error)
+	// img was uploaded does so in any case. there, if not nil, is called once before
+	// the change is in force, and its error ends the call; until the call has ended no
+	// RemoveBlob runs. It must call no Names.
+	AddImage(ctx context.Context, img Image, replace bool, there func() error) (Image, error)
 	// FillDraft makes the draft of img's id an image with img's bytes and header
 	// fields, if it has not expired at img.Uploaded, and returns the whole. Of
-	// several at once one succeeds; for the others it is NotFound.
-	FillDraft(ctx context.Context, img Image) (Image, error)
+	// several at once one succeeds; for the others it is NotFound. there is as of AddImage.
+	FillDraft(ctx context.Context, img Image, there func() error) (Image, error)
 	Image(ctx context.Context, account, id string) (Image, error)
 	ChangeImage(ctx context.Context, account, id string, c Change) (Image, error)
 	// RemoveImage returns what it removed.
@@ -151,15 +157,20 @@ type Names interface {
 	CountImages(ctx context.Context, account string) (int64, error)
 	// BlobUsed reports whether any image has these bytes.
 	BlobUsed(ctx context.Context, ref BlobRef) (bool, error)
+	// RemoveBlob calls remove if no image has these bytes, while none, in whatever
+	// process, can be given them, and reports whether it did and remove succeeded.
+	// remove must call no Names.
+	RemoveBlob(ctx context.Context, ref BlobRef, remove func() error) (bool, error)
 
-	AddVariant(ctx context.Context, account string, v Variant) error
-	// SetVariant changes a variant.
-	SetVariant(ctx context.Context, account string, v Variant) error
+	// AddVariant adds a variant; with most there already it is ErrFull.
+	AddVariant(ctx context.Context, account string, v Variant, most int) error
+	// ChangeVariant is ChangeAccount of a variant, which keeps its name.
+	ChangeVariant(ctx context.Context, account, name string, with func(*Variant) error) (Variant, error)
 	RemoveVariant(ctx context.Context, account, name string) error
 	Variants(ctx context.Context, account string) ([]Variant, error)
 
-	// SetKey adds a key or gives it a new value.
-	SetKey(ctx context.Context, account string, k token.Key) error
+	// SetKey adds a key or gives it a new value; with most others there it is ErrFull.
+	SetKey(ctx context.Context, account string, k token.Key, most int) error
 	// RemoveKey removes a key; if it was the last one, fresh takes its place.
 	RemoveKey(ctx context.Context, account, name string, fresh token.Key) error
 	Keys(ctx context.Context, account string) ([]token.Key, error)

@@ -130,7 +130,10 @@ func TestLibrary(t *testing.T) {
 		}
 		for i, set := range []func(v store.Variant) error{
 			func(v store.Variant) error { return f.library.AddVariant(t.Context(), hash, v, 2) },
-			func(v store.Variant) error { return f.library.SetVariant(t.Context(), hash, v) },
+			func(v store.Variant) error {
+				_, err := f.library.ChangeVariant(t.Context(), hash, v.Name, func(to *store.Variant) error { *to = v; return nil })
+				return err
+			},
 		} {
 			width := 10 + i
 			if err := set(store.Variant{Name: "hero", Options: params.Options{Width: width}}); err != nil {

@@ -270,7 +270,7 @@ func (a *app) newCache(settings config.Config, to purpose) error {
 }
 
 func (a *app) openStore(ctx context.Context, folder string) error {
-	names, err := sqldb.Open(ctx, filepath.Join(folder, "names.db"))
+	names, err := sqldb.Open(ctx, filepath.Join(folder, namesFile))
 	if err != nil {
 		return err
 	}
@@ -280,6 +280,9 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 		options.Elsewhere = a.upstream
 	}
 	a.catalog = store.NewCatalog(names, options)
+	a.library.Left = func(ref store.BlobRef, err error) {
+		a.log.Warn("bytes without an image are left to the sweep", "bytes", ref, "error", err)
+	}
 	a.library.Blobs, err = fsblob.Open(filepath.Join(folder, "blobs"))
 	return err
 }
@@ -428,14 +431,20 @@ func (a *app) ready(ctx context.Context) error {
 	return err
 }
 
-// sweep removes bytes that a crash left without a name, now and then.
+// sweep removes what has expired, every ten minutes, and bytes that a crash left
+// without a name, and purged entries, every six hours: for those it looks at all.
 func (a *app) sweep(ctx context.Context) {
-	tick := time.NewTicker(6 * time.Hour)
+	const pause, rounds = 10 * time.Minute, 36
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	for {
-		removed, err := a.library.Sweep(ctx, time.Now(), time.Hour)
-		purged, failed := a.cache.Sweep(ctx)
-		removed, err = removed+purged, errors.Join(err, failed)
+	for n := 0; ; n++ {
+		removed := 0
+		err := a.library.Expire(ctx, time.Now())
+		if err == nil && n%rounds == 0 {
+			removed, err = a.library.Sweep(ctx, time.Now(), time.Hour)
+			purged, failed := a.cache.Sweep(ctx)
+			removed, err = removed+purged, errors.Join(err, failed)
+		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.log.Error("sweep", "error", err)

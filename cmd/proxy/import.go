@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -249,6 +250,9 @@ func (c *importCmd) one(ctx context.Context, a *app, account store.Account, i it
 	if !params.ValidImageID(i.id) {
 		return fmt.Errorf("%q cannot be an image id", i.id)
 	}
+	if word := params.ReservedID(i.id); word != "" {
+		return fmt.Errorf("%q cannot be an image id: %s is a call of the API; use --prefix", i.id, word)
+	}
 	img := store.Image{Account: account.Hash, ID: i.id, Filename: i.name}
 	if i.record != nil {
 		img = i.record(account.Hash)
@@ -287,6 +291,7 @@ func unlike(have, want *store.Image, known bool) (names []string) {
 		same bool
 	}{
 		{"filename", have.Filename == want.Filename}, {"creator", have.Creator == want.Creator}, {"metadata", sameJSON(have.Meta, want.Meta)},
+		{"bytes", want.Blob == "" || have.Blob == want.Blob},
 		{"uploaded", have.Uploaded.Equal(want.Uploaded.Truncate(time.Millisecond))}, {"requireSignedURLs", have.RequireSigned == want.RequireSigned},
 	} {
 		if !d.same {
@@ -313,25 +318,52 @@ func (c *importCmd) adopt(ctx context.Context, a *app, account store.Account, fr
 			return fmt.Errorf("variant %s: %w", from.Variants[i].ID, err)
 		}
 	}
-	for name, value := range from.Keys {
-		if err := a.library.AdoptKey(ctx, account.Hash, token.Key{Name: name, Value: token.Secret(value)}); err != nil {
-			return fmt.Errorf("key %s: %w", name, err)
-		}
+	n, err := a.library.Names.CountImages(ctx, account.Hash)
+	if err != nil {
+		return err
+	}
+	mayChange := n == 0 || c.Replace // an empty account has nothing that depends on it
+	if err := c.adoptKeys(ctx, a, account, from.Keys, mayChange, t); err != nil {
+		return err
 	}
 	want := account
 	want.Flexible, want.BrowserTTL = from.Flexible, time.Duration(from.BrowserTTL)*time.Second
 	if from.Format == 0 || want == account { // Cloudflare does not tell
 		return nil
 	}
-	n, err := a.library.Names.CountImages(ctx, account.Hash)
-	if err != nil {
-		return err
-	}
-	if n > 0 && !c.Replace {
+	if !mayChange {
 		t.note("account %s: flexible_variants or browser_ttl", account.Hash)
 		return nil
 	}
-	return a.library.SetAccount(ctx, want)
+	_, err = a.library.ChangeAccount(ctx, account.Hash, func(to *store.Account) error { *to = want; return nil })
+	return err
+}
+
+// adoptKeys adds the keys. One of another value that is there already has signed
+// URLs that are in use: it stays unless mayChange.
+func (c *importCmd) adoptKeys(ctx context.Context, a *app, account store.Account, keys map[string]string, mayChange bool, t *tally) error {
+	kept, err := a.library.Names.Keys(ctx, account.Hash)
+	if err != nil {
+		return err
+	}
+	have := map[string]token.Secret{}
+	for _, k := range kept {
+		have[k.Name] = k.Value
+	}
+	for name, value := range keys {
+		k := token.Key{Name: name, Value: token.Secret(value)}
+		old, there := have[name]
+		switch {
+		case there && subtle.ConstantTimeCompare([]byte(old), []byte(k.Value)) == 1:
+		case there && !mayChange:
+			t.note("key %s", name)
+		default:
+			if err := a.library.AdoptKey(ctx, account.Hash, k); err != nil {
+				return fmt.Errorf("key %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (c *importCmd) adoptVariant(ctx context.Context, a *app, account store.Account, v store.Variant, t *tally) error {
@@ -352,7 +384,8 @@ func (c *importCmd) adoptVariant(ctx context.Context, a *app, account store.Acco
 			t.note("variant %s", v.Name)
 			return nil
 		}
-		return a.library.SetVariant(ctx, account.Hash, v)
+		_, err := a.library.ChangeVariant(ctx, account.Hash, v.Name, func(to *store.Variant) error { *to = v; return nil })
+		return err
 	}
 	return nil
 }

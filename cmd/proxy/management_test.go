@@ -370,11 +370,46 @@ func TestImportFromAnotherAccount(t *testing.T) {
 	compareAccounts(t, m, data)
 }
 
-func compareAccounts(t *testing.T, m *manager, data string) {
+// Every field of an account, its images and its variants comes back from an export.
+func TestAnExportHasEverything(t *testing.T) {
+	data, folder, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "export"), filepath.Join(t.TempDir(), "other")
+	m := manage(t, start(t, "--data", data))
+	for i, fields := range []map[string]string{
+		{"id": "shoes/röd 1%.png", "metadata": `{"n":12345678901234567890,"s":"<&>\u2028","o":{"l":[1.50,null,true]}}`, "requireSignedURLs": "true", "creator": "mé"},
+		{"id": "b"}, {},
+	} {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for name, value := range fields {
+			_ = form.WriteField(name, value)
+		}
+		part, _ := form.CreateFormFile("file", "fïle.png")
+		_, _ = part.Write(square(i))
+		_ = form.Close()
+		if status, text, err := m.send(t.Context(), "POST", "v1", form.FormDataContentType(), &body); status != 200 {
+			t.Fatalf("%d %s %v", status, text, err)
+		}
+	}
+	m.call(t, "POST", "v1/variants", `{"id":"hero","options":{"width":100,"height":50,"fit":"pad","background":"#ff000080","blur":3,"sharpen":1,"quality":60,"format":"webp",`+
+		`"gravity":{"x":0.25,"y":0.5},"trim":{"top":1},"border":{"color":"red","width":2},"draw":[{"url":"https://example.com/a.png","opacity":0.5}],"browser_ttl":7200,"metadata":"keep"},"neverRequireSignedURLs":true}`)
+	m.call(t, "PATCH", "v1/variants/public", `{"options":{"width":500}}`)
+	m.call(t, "PUT", "v1/keys/second", "")
+	m.call(t, "PATCH", "v1/config", `{"flexible_variants":false,"browser_ttl":86400}`)
+	m.call(t, "POST", "v2/direct_upload", `{"id":"draft"}`) // is no image yet
+	for _, args := range [][]string{{"export", "--keys", "--data", data, folder}, {"import", "--quiet", "--data", other, folder}} {
+		var complaints bytes.Buffer
+		if status := run(t.Context(), args, world{strings.NewReader(""), io.Discard, &complaints, nil, time.Now}); status != 0 {
+			t.Fatalf("%d: %s", status, complaints.String())
+		}
+	}
+	compareAccounts(t, m, other, "v1/config", "v1/stats")
+}
+
+func compareAccounts(t *testing.T, m *manager, data string, more ...string) {
 	t.Helper()
 	s := start(t, "--data", data)
 	copied := &manager{url: s.url, account: s.said(t, `accounts/([0-9a-f]{32})/images`), token: s.said(t, `token +(fovea_\S+)`)}
-	for _, rest := range []string{"v2?sort_order=asc", "v1/variants", "v1/keys", "v1/" + url.PathEscape("shoes/röd 1%.png") + "/blob"} {
+	for _, rest := range append(more, "v2?sort_order=asc", "v1/variants", "v1/keys", "v1/"+url.PathEscape("shoes/röd 1%.png")+"/blob") {
 		want, got := m.call(t, "GET", rest, ""), copied.call(t, "GET", rest, "")
 		if got = bytes.ReplaceAll(got, []byte(s.url), []byte(m.url)); !bytes.Equal(want, got) {
 			t.Errorf("%s:\n%s\nwant\n%s", rest, got, want)

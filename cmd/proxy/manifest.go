@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -52,10 +53,14 @@ type exportedImage struct {
 
 // record is the image as a store keeps it, but for what its bytes say.
 func (e *exportedImage) record(account string) store.Image {
-	return store.Image{
+	img := store.Image{
 		Account: account, ID: e.ID, Filename: e.Filename, Creator: e.Creator, Meta: e.Meta,
 		Uploaded: e.Uploaded, RequireSigned: e.RequireSigned,
 	}
+	if e.File != "" {
+		img.Blob = store.BlobRef(path.Base(e.File))
+	}
+	return img
 }
 
 func exportVariant(v *store.Variant) exportedVariant {
@@ -73,7 +78,7 @@ type exportCmd struct {
 
 // Run writes the account into a folder that import reads.
 func (c *exportCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
-	a, account, err := storeApp(ctx, cli, w)
+	a, account, err := keptApp(ctx, cli, w)
 	if err != nil {
 		return err
 	}
@@ -207,6 +212,7 @@ func (c *importCmd) manifest(folder string, a *app) (_ *exportedAccount, _ []ite
 		if !filepath.IsLocal(filepath.FromSlash(line.File)) || !store.BlobRef(filepath.Base(line.File)).Valid() {
 			return nil, nil, fmt.Errorf("%s: expected a file of the export that is named by its hash, received %q", file.Name(), line.File)
 		}
+		line.ID = c.Prefix + line.ID
 		found := fileItem(line.ID, filepath.Join(folder, filepath.FromSlash(line.File)), a, true)
 		found.record, found.load = line.record, checked(filepath.Base(line.File), found.load)
 		items = append(items, found)

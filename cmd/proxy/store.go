@@ -4,8 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/fovea-images/fovea/store"
 )
+
+// namesFile is the database in the data folder.
+const namesFile = "names.db"
+
+// keptApp is storeApp for commands that look at a store: one that is not there is
+// not made, it is mostly another folder that was meant.
+func keptApp(ctx context.Context, cli *cli, w world) (*app, store.Account, error) {
+	settings, err := cli.settings(w)
+	if err == nil {
+		_, err = os.Stat(filepath.Join(settings.Data, namesFile))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, store.Account{}, fmt.Errorf("data: expected a store in %q, found none", settings.Data)
+	}
+	if err != nil {
+		return nil, store.Account{}, err
+	}
+	return storeApp(ctx, cli, w)
+}
 
 type storeCmd struct {
 	Check storeCheckCmd `cmd:"" help:"Verify that every image has its bytes and all bytes have an image."`
@@ -19,12 +43,15 @@ type storeCheckCmd struct {
 
 // Run checks the store, and fails if something is wrong with it.
 func (c *storeCheckCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
-	a, _, err := storeApp(ctx, cli, w)
+	a, _, err := keptApp(ctx, cli, w)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if c.Sweep {
+		if err := a.library.Expire(ctx, time.Now()); err != nil {
+			return err
+		}
 		n, err := a.library.Sweep(ctx, time.Now(), c.Grace)
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"github.com/fovea-images/fovea/origin"
 )
 
-var errNotHere = fault.New(fault.NotFound, "There is no image with this id")
+var errNotHere = fault.New(fault.NotFound, "Image not found")
 
 // kinds are what Cloudflare's numbers mean (contract 6.1, 6.3).
 var kinds = map[int]fault.Kind{

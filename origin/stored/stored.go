@@ -31,7 +31,7 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 		return origin.Source{}, err
 	}
 	if img.Blob == "" { // it is known, and kept elsewhere
-		return origin.Source{}, fault.New(fault.NotFound, "There is no image with this id")
+		return origin.Source{}, fault.New(fault.NotFound, "Image not found")
 	}
 	r, n, err := o.blobs.Open(ctx, img.Blob)
 	if err != nil {

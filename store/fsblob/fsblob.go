@@ -66,7 +66,7 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (ref store.BlobRef, n int6
 	if err != nil {
 		return "", 0, err
 	}
-	if err = os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err = s.folder(filepath.Dir(path)); err != nil {
 		return "", 0, err
 	}
 	if err = os.Rename(file.Name(), path); err != nil {
@@ -87,6 +87,23 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return r.r.Read(p)
+}
+
+// folder makes the folder for bytes and sees that a power cut does not take it.
+func (s *Store) folder(path string) error {
+	err := os.Mkdir(path, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrExist) || path == s.root:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		if err = s.folder(filepath.Dir(path)); err == nil {
+			err = os.Mkdir(path, 0o700)
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
 // syncFolder makes a new name survive a power cut.

@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
@@ -13,32 +12,37 @@ import (
 func noKey() error   { return fault.New(fault.NotFound, "There is no key with this name") }
 func noGrant() error { return fault.New(fault.NotFound, "There is no API token with this id") }
 
-func putKey(ctx context.Context, to executor, account string, k token.Key) error {
-	result, err := to.ExecContext(ctx, "REPLACE INTO keys (account, name, value) SELECT hash, ?, ? FROM accounts WHERE hash = ?",
-		k.Name, string(k.Value), account)
-	return changed(result, err, noAccount)
+func (c *change) putKey(ctx context.Context, account string, k token.Key) error {
+	return c.one(ctx, noKey, putKey, account, k.Name, string(k.Value))
 }
 
 // SetKey implements store.Names.
-func (db *DB) SetKey(ctx context.Context, account string, k token.Key) error {
-	return putKey(ctx, db.write, account, k)
+func (db *DB) SetKey(ctx context.Context, account string, k token.Key, most int) error {
+	return db.change(ctx, func(c *change) error {
+		if _, err := c.account(ctx, account); err != nil {
+			return err
+		}
+		if err := c.room(ctx, countKeys, account, k.Name, most); err != nil {
+			return err
+		}
+		return c.putKey(ctx, account, k)
+	})
 }
 
 // RemoveKey implements store.Names.
 func (db *DB) RemoveKey(ctx context.Context, account, name string, fresh token.Key) error {
-	return db.change(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, "DELETE FROM keys WHERE account = ? AND name = ?", account, name)
-		if err := changed(result, err, noKey); err != nil {
+	return db.change(ctx, func(c *change) error {
+		if err := c.one(ctx, noKey, removeKey, account, name); err != nil {
 			return err
 		}
 		var left int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM keys WHERE account = ?", account).Scan(&left); err != nil {
+		if err := c.row(ctx, countKeys, account, name).Scan(&left); err != nil {
 			return failed(err)
 		}
 		if left > 0 {
 			return nil
 		}
-		return putKey(ctx, tx, account, fresh)
+		return c.putKey(ctx, account, fresh)
 	})
 }
 
@@ -47,7 +51,7 @@ func (db *DB) Keys(ctx context.Context, account string) ([]token.Key, error) {
 	scan := func(r row) (k token.Key, err error) {
 		return k, r.Scan(&k.Name, (*string)(&k.Value))
 	}
-	return all(ctx, db.read, scan, "SELECT name, value FROM keys WHERE account = ? ORDER BY name", account)
+	return all(ctx, db.read.stmt(allKeys), scan, account)
 }
 
 const grantColumns = "id, hash, account, scope, note, created, expires, revoked, parent"
@@ -65,24 +69,28 @@ func scanGrant(r row) (g store.Grant, err error) {
 
 // AddGrant implements store.Names.
 func (db *DB) AddGrant(ctx context.Context, g store.Grant) error {
-	result, err := db.write.ExecContext(ctx, "INSERT INTO grants ("+grantColumns+") SELECT ?, ?, hash, ?, ?, ?, ?, ?, ? FROM accounts WHERE hash = ?",
-		g.ID, string(g.Hash), g.Scope.String(), g.Note, millis(g.Created), millis(g.Expires), millis(g.Revoked), g.Parent, g.Account)
-	return changed(result, taken(err), noAccount)
+	return db.change(ctx, func(c *change) error {
+		if _, err := c.account(ctx, g.Account); err != nil {
+			return err
+		}
+		return c.one(ctx, noGrant, addGrant, g.ID, string(g.Hash), g.Account, g.Scope.String(), g.Note,
+			millis(g.Created), millis(g.Expires), millis(g.Revoked), g.Parent)
+	})
 }
 
 // Grant implements store.Names.
 func (db *DB) Grant(ctx context.Context, token store.TokenHash) (store.Grant, error) {
-	g, err := scanGrant(db.read.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM grants WHERE hash = ?", string(token)))
+	g, err := scanGrant(db.read.row(ctx, grantOfToken, string(token)))
 	return g, missing(err, noGrant)
 }
 
 // RevokeGrant implements store.Names.
 func (db *DB) RevokeGrant(ctx context.Context, id string, at time.Time) (g store.Grant, err error) {
-	err = db.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "UPDATE grants SET revoked = ? WHERE revoked = 0 AND (id = ? OR parent = ?)", millis(at), id, id); err != nil {
+	err = db.change(ctx, func(c *change) error {
+		if _, err := c.exec(ctx, revokeGrant, millis(at), id, id); err != nil {
 			return failed(err)
 		}
-		g, err = scanGrant(tx.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM grants WHERE id = ?", id))
+		g, err = scanGrant(c.row(ctx, oneGrant, id))
 		return missing(err, noGrant)
 	})
 	return g, err
@@ -90,10 +98,10 @@ func (db *DB) RevokeGrant(ctx context.Context, id string, at time.Time) (g store
 
 // Grants implements store.Names.
 func (db *DB) Grants(ctx context.Context) ([]store.Grant, error) {
-	return all(ctx, db.read, scanGrant, "SELECT "+grantColumns+" FROM grants ORDER BY created, id")
+	return all(ctx, db.read.stmt(allGrants), scanGrant)
 }
 
 // RemoveGrants implements store.Names.
 func (db *DB) RemoveGrants(ctx context.Context, then time.Time) (int64, error) {
-	return db.removeOld(ctx, "DELETE FROM grants WHERE parent <> '' AND expires <> 0 AND expires < ?", then)
+	return db.removeOld(ctx, removeOldGrants, then)
 }

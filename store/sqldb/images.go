@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/fovea-images/fovea/params"
@@ -24,10 +23,8 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-var imageColumns = []string{
-	"account", "id", "filename", "creator", "meta", "uploaded", "require_signed", "draft", "blob",
-	"media", "width", "height", "orientation", "frames", "alpha", "bytes", "version", "expires",
-}
+const imageColumns = "account, id, filename, creator, meta, uploaded, require_signed, draft, blob, " +
+	"media, width, height, orientation, frames, alpha, bytes, version, expires"
 
 func scanImage(r row) (i store.Image, err error) {
 	var uploaded, expires int64
@@ -40,116 +37,141 @@ func scanImage(r row) (i store.Image, err error) {
 }
 
 // AddImage implements store.Names.
-func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool) (store.Image, error) {
-	if i.Meta == nil {
-		i.Meta = []byte("{}")
+func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool, there func() error) (store.Image, error) {
+	meta, err := canonical(i.Meta)
+	if err != nil {
+		return i, err
 	}
+	i.Meta = []byte(meta)
 	i.Uploaded = i.Uploaded.UTC().Truncate(time.Millisecond)
-	verb := "INSERT"
-	if replace {
-		verb = "REPLACE"
-	}
 	i.Expires = i.Expires.UTC().Truncate(time.Millisecond)
-	err := db.change(ctx, func(tx *sql.Tx) error {
-		var known bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM accounts WHERE hash = ?)", i.Account).Scan(&known); err != nil {
-			return failed(err)
-		}
-		if !known {
-			return noAccount()
-		}
-		if err := nextVersion(ctx, tx, &i.Version); err != nil {
+	add := addImage
+	if replace {
+		add = replaceImage
+	}
+	err = db.change(ctx, func(c *change) error {
+		if _, err := c.account(ctx, i.Account); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM images WHERE account = ? AND id = ? AND draft = 1 AND expires <= ?",
-			i.Account, i.ID, i.Uploaded.UnixMilli()); err != nil {
+		if err := c.row(ctx, nextVersion).Scan(&i.Version); err != nil {
 			return failed(err)
 		}
-		_, err := tx.ExecContext(ctx, verb+" INTO images ("+columns(imageColumns)+") VALUES ("+marks(len(imageColumns))+")",
-			i.Account, i.ID, i.Filename, i.Creator, string(i.Meta), i.Uploaded.UnixMilli(), i.RequireSigned, i.Draft, string(i.Blob),
-			i.Media.String(), i.Size.W, i.Size.H, i.Orientation, i.Frames, i.Alpha, i.Bytes, i.Version, millis(i.Expires))
-		return taken(err)
+		if _, err := c.exec(ctx, removeExpired, i.Account, i.ID, i.Uploaded.UnixMilli()); err != nil {
+			return failed(err)
+		}
+		if err := c.one(ctx, noImage, add,
+			i.Account, i.ID, i.Filename, i.Creator, meta, i.Uploaded.UnixMilli(), i.RequireSigned, i.Draft, string(i.Blob),
+			i.Media.String(), i.Size.W, i.Size.H, i.Orientation, i.Frames, i.Alpha, i.Bytes, i.Version, millis(i.Expires)); err != nil {
+			return err
+		}
+		return ask(there)
 	})
 	return i, err
 }
 
-func nextVersion(ctx context.Context, tx *sql.Tx, into *int64) error {
-	if err := tx.QueryRowContext(ctx, "UPDATE versions SET last = last + 1 RETURNING last").Scan(into); err != nil {
-		return failed(err)
+// ask calls there, if it is anything.
+func ask(there func() error) error {
+	if there == nil {
+		return nil
 	}
-	return nil
+	return there()
 }
 
 // FillDraft implements store.Names.
-func (db *DB) FillDraft(ctx context.Context, i store.Image) (filled store.Image, err error) {
-	err = db.change(ctx, func(tx *sql.Tx) error {
-		if err := nextVersion(ctx, tx, &i.Version); err != nil {
-			return err
+func (db *DB) FillDraft(ctx context.Context, i store.Image, there func() error) (filled store.Image, err error) {
+	err = db.change(ctx, func(c *change) error {
+		if err := c.row(ctx, nextVersion).Scan(&i.Version); err != nil {
+			return failed(err)
 		}
 		at := i.Uploaded.UnixMilli()
-		filled, err = scanImage(tx.QueryRowContext(ctx, `
-			UPDATE images SET draft = 0, expires = 0, filename = ?, uploaded = ?, blob = ?,
-				media = ?, width = ?, height = ?, orientation = ?, frames = ?, alpha = ?, bytes = ?, version = ?
-			WHERE account = ? AND id = ? AND draft = 1 AND expires > ? RETURNING `+columns(imageColumns),
+		filled, err = scanImage(c.row(ctx, fillDraft,
 			i.Filename, at, string(i.Blob), i.Media.String(), i.Size.W, i.Size.H, i.Orientation, i.Frames, i.Alpha, i.Bytes, i.Version,
 			i.Account, i.ID, at))
-		return missing(err, noImage)
+		if err := missing(err, noImage); err != nil {
+			return err
+		}
+		return ask(there)
 	})
 	return filled, err
 }
 
 // ChangeImage implements store.Names.
-func (db *DB) ChangeImage(ctx context.Context, account, id string, c store.Change) (store.Image, error) {
+func (db *DB) ChangeImage(ctx context.Context, account, id string, to store.Change) (i store.Image, err error) {
 	var meta any
-	if c.Meta != nil {
-		meta = string(c.Meta)
+	if to.Meta != nil {
+		if meta, err = canonical(to.Meta); err != nil {
+			return i, err
+		}
 	}
-	i, err := scanImage(db.write.QueryRowContext(ctx, `
-		UPDATE images SET creator = coalesce(?, creator), meta = coalesce(?, meta), require_signed = coalesce(?, require_signed)
-		WHERE account = ? AND id = ? RETURNING `+columns(imageColumns), c.Creator, meta, c.RequireSigned, account, id))
-	return i, missing(err, noImage)
+	err = db.change(ctx, func(c *change) error {
+		i, err = scanImage(c.row(ctx, changeImage, to.Creator, meta, to.RequireSigned, account, id))
+		return missing(err, noImage)
+	})
+	return i, err
 }
 
 // RemoveDrafts implements store.Names.
 func (db *DB) RemoveDrafts(ctx context.Context, then time.Time) (int64, error) {
-	return db.removeOld(ctx, "DELETE FROM images WHERE draft = 1 AND expires < ?", then)
+	return db.removeOld(ctx, removeOldDrafts, then)
 }
 
 // removeOld runs a statement whose one argument is a time, and counts what it removed.
-func (db *DB) removeOld(ctx context.Context, statement string, then time.Time) (int64, error) {
-	result, err := db.write.ExecContext(ctx, statement, then.UnixMilli())
-	if err != nil {
-		return 0, failed(err)
-	}
-	return result.RowsAffected()
+func (db *DB) removeOld(ctx context.Context, statement string, then time.Time) (n int64, err error) {
+	err = db.change(ctx, func(c *change) error {
+		result, err := c.exec(ctx, statement, then.UnixMilli())
+		if err != nil {
+			return failed(err)
+		}
+		n, err = result.RowsAffected()
+		return err
+	})
+	return n, err
 }
 
 // Image implements store.Names.
 func (db *DB) Image(ctx context.Context, account, id string) (store.Image, error) {
-	i, err := scanImage(db.read.QueryRowContext(ctx, "SELECT "+columns(imageColumns)+" FROM images WHERE account = ? AND id = ?", account, id))
+	i, err := scanImage(db.read.row(ctx, oneImage, account, id))
 	return i, missing(err, noImage)
 }
 
 // RemoveImage implements store.Names.
-func (db *DB) RemoveImage(ctx context.Context, account, id string) (store.Image, error) {
-	i, err := scanImage(db.write.QueryRowContext(ctx, "DELETE FROM images WHERE account = ? AND id = ? RETURNING "+columns(imageColumns), account, id))
-	return i, missing(err, noImage)
+func (db *DB) RemoveImage(ctx context.Context, account, id string) (i store.Image, err error) {
+	err = db.change(ctx, func(c *change) error {
+		i, err = scanImage(c.row(ctx, removeImage, account, id))
+		return missing(err, noImage)
+	})
+	return i, err
 }
 
 // Images implements store.Names.
 func (db *DB) Images(ctx context.Context, account, after string, limit int) ([]store.Image, error) {
-	return all(ctx, db.read, scanImage,
-		"SELECT "+columns(imageColumns)+" FROM images WHERE account = ? AND id > ? ORDER BY id LIMIT ?", account, after, limit)
+	return all(ctx, db.read.stmt(someImages), scanImage, account, after, limit)
 }
 
 // CountImages implements store.Names.
 func (db *DB) CountImages(ctx context.Context, account string) (n int64, err error) {
-	err = db.read.QueryRowContext(ctx, "SELECT count(*) FROM images WHERE account = ? AND draft = 0", account).Scan(&n)
+	err = db.read.row(ctx, countImages, account).Scan(&n)
 	return n, missing(err, noAccount)
 }
 
 // BlobUsed implements store.Names.
 func (db *DB) BlobUsed(ctx context.Context, ref store.BlobRef) (used bool, err error) {
-	err = db.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?)", string(ref)).Scan(&used)
+	err = db.read.row(ctx, blobUsed, string(ref)).Scan(&used)
 	return used, missing(err, noImage)
+}
+
+// RemoveBlob implements store.Names.
+func (db *DB) RemoveBlob(ctx context.Context, ref store.BlobRef, remove func() error) (removed bool, err error) {
+	err = db.change(ctx, func(c *change) error {
+		var used bool
+		if err := c.row(ctx, blobUsed, string(ref)).Scan(&used); err != nil {
+			return failed(err)
+		}
+		if used {
+			return nil
+		}
+		removed = true
+		return remove()
+	})
+	return removed && err == nil, err
 }

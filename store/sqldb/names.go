@@ -17,7 +17,7 @@ import (
 type row interface{ Scan(into ...any) error }
 
 func noAccount() error { return fault.New(fault.WrongAccount, "There is no account with this hash") }
-func noImage() error   { return fault.New(fault.NotFound, "There is no image with this id") }
+func noImage() error   { return fault.New(fault.NotFound, "Image not found") }
 func noVariant() error {
 	return fault.New(fault.NoVariant, "This account doesn't have variant with this name")
 }
@@ -33,20 +33,6 @@ func missing(err error, what func() error) error {
 	return nil
 }
 
-// changed reports what is missing if a statement changed nothing.
-func changed(result sql.Result, err error, what func() error) error {
-	if errors.Is(err, store.ErrExists) {
-		return err
-	}
-	if err != nil {
-		return failed(err)
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, what())
-	}
-	return nil
-}
-
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 const accountColumns = "hash, id, flexible, browser_ttl"
@@ -58,107 +44,126 @@ func scanAccount(r row) (a store.Account, err error) {
 	return a, err
 }
 
+// account returns the account as the transaction sees it.
+func (c *change) account(ctx context.Context, hash string) (store.Account, error) {
+	a, err := scanAccount(c.row(ctx, oneAccount, hash))
+	return a, missing(err, noAccount)
+}
+
 // AddAccount implements store.Names.
 func (db *DB) AddAccount(ctx context.Context, a store.Account, first token.Key) error {
-	return db.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO accounts ("+accountColumns+") VALUES (?, ?, ?, ?)",
-			a.Hash, a.ID, a.Flexible, seconds(a.BrowserTTL)); err != nil {
-			return taken(err)
-		}
-		if err := putVariant(ctx, tx, insertVariant, a.Hash, store.Public()); err != nil {
+	return db.change(ctx, func(c *change) error {
+		if err := c.one(ctx, noAccount, addAccount, a.Hash, a.ID, a.Flexible, seconds(a.BrowserTTL)); err != nil {
 			return err
 		}
-		return putKey(ctx, tx, a.Hash, first)
+		if err := c.putVariant(ctx, addVariant, a.Hash, store.Public()); err != nil {
+			return err
+		}
+		return c.putKey(ctx, a.Hash, first)
 	})
 }
 
-// SetAccount implements store.Names.
-func (db *DB) SetAccount(ctx context.Context, a store.Account) error {
-	result, err := db.write.ExecContext(ctx, "UPDATE accounts SET flexible = ?, browser_ttl = ? WHERE hash = ?",
-		a.Flexible, seconds(a.BrowserTTL), a.Hash)
-	return changed(result, err, noAccount)
+// ChangeAccount implements store.Names.
+func (db *DB) ChangeAccount(ctx context.Context, hash string, with func(*store.Account) error) (a store.Account, err error) {
+	err = db.change(ctx, func(c *change) error {
+		if a, err = c.account(ctx, hash); err != nil {
+			return err
+		}
+		id := a.ID
+		if err := with(&a); err != nil {
+			return err
+		}
+		a.ID, a.Hash = id, hash
+		return c.one(ctx, noAccount, changeAccount, a.Flexible, seconds(a.BrowserTTL), hash)
+	})
+	return a, err
 }
 
 // Account implements store.Names.
 func (db *DB) Account(ctx context.Context, hash string) (store.Account, error) {
-	a, err := scanAccount(db.read.QueryRowContext(ctx, "SELECT "+accountColumns+" FROM accounts WHERE hash = ?", hash))
+	a, err := scanAccount(db.read.row(ctx, oneAccount, hash))
 	return a, missing(err, noAccount)
 }
 
 // Accounts implements store.Names.
 func (db *DB) Accounts(ctx context.Context) ([]store.Account, error) {
-	return all(ctx, db.read, scanAccount, "SELECT "+accountColumns+" FROM accounts ORDER BY hash")
+	return all(ctx, db.read.stmt(allAccounts), scanAccount)
 }
 
-// all reads every row of a query.
-func all[T any](ctx context.Context, from *sql.DB, scan func(row) (T, error), query string, args ...any) (list []T, err error) {
-	rows, err := from.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, failed(err)
+const variantColumns = "name, options, never_signed, browser_ttl"
+
+func scanVariant(r row) (v store.Variant, err error) {
+	var options []byte
+	var ttl int64
+	if err := r.Scan(&v.Name, &options, &v.NeverRequireSigned, &ttl); err != nil {
+		return v, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, failed(err)
-		}
-		list = append(list, item)
+	v.BrowserTTL = time.Duration(ttl) * time.Second
+	if err := json.Unmarshal(options, &v.Options); err != nil {
+		return v, fmt.Errorf("variant %s: %w", v.Name, err)
 	}
-	return list, rows.Err()
+	return v, nil
 }
 
-type executor interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
-
-// insertVariant and updateVariant take the same values in the same order.
-const (
-	insertVariant = "INSERT INTO variants (options, never_signed, browser_ttl, account, name) VALUES (?, ?, ?, ?, ?)"
-	updateVariant = "UPDATE variants SET options = ?, never_signed = ?, browser_ttl = ? WHERE account = ? AND name = ?"
-)
-
-func putVariant(ctx context.Context, to executor, statement, account string, v store.Variant) error {
+func (c *change) putVariant(ctx context.Context, statement, account string, v store.Variant) error {
 	options, err := json.Marshal(v.Options)
 	if err != nil {
 		return fmt.Errorf("variant %s: %w", v.Name, err)
 	}
-	result, err := to.ExecContext(ctx, statement, string(options), v.NeverRequireSigned, seconds(v.BrowserTTL), account, v.Name)
-	return changed(result, taken(err), noVariant)
+	return c.one(ctx, noVariant, statement, string(options), v.NeverRequireSigned, seconds(v.BrowserTTL), account, v.Name)
+}
+
+// room complains if there are most others already.
+func (c *change) room(ctx context.Context, count, account, name string, most int) error {
+	var others int
+	if err := c.row(ctx, count, account, name).Scan(&others); err != nil {
+		return failed(err)
+	}
+	if others >= most {
+		return store.ErrFull
+	}
+	return nil
 }
 
 // AddVariant implements store.Names.
-func (db *DB) AddVariant(ctx context.Context, account string, v store.Variant) error {
-	if _, err := db.Account(ctx, account); err != nil {
-		return err
-	}
-	return putVariant(ctx, db.write, insertVariant, account, v)
+func (db *DB) AddVariant(ctx context.Context, account string, v store.Variant, most int) error {
+	return db.change(ctx, func(c *change) error {
+		if _, err := c.account(ctx, account); err != nil {
+			return err
+		}
+		full := c.room(ctx, countVariants, account, v.Name, most)
+		if full != nil && !errors.Is(full, store.ErrFull) {
+			return full
+		}
+		if err := c.putVariant(ctx, addVariant, account, v); err != nil {
+			return err // that the name is taken is said even if there is no room
+		}
+		return full
+	})
 }
 
-// SetVariant implements store.Names.
-func (db *DB) SetVariant(ctx context.Context, account string, v store.Variant) error {
-	return putVariant(ctx, db.write, updateVariant, account, v)
+// ChangeVariant implements store.Names.
+func (db *DB) ChangeVariant(ctx context.Context, account, name string, with func(*store.Variant) error) (v store.Variant, err error) {
+	err = db.change(ctx, func(c *change) error {
+		v, err = scanVariant(c.row(ctx, oneVariant, account, name))
+		if err := missing(err, noVariant); err != nil {
+			return err
+		}
+		if err := with(&v); err != nil {
+			return err
+		}
+		v.Name = name
+		return c.putVariant(ctx, changeVariant, account, v)
+	})
+	return v, err
 }
 
 // RemoveVariant implements store.Names.
 func (db *DB) RemoveVariant(ctx context.Context, account, name string) error {
-	result, err := db.write.ExecContext(ctx, "DELETE FROM variants WHERE account = ? AND name = ?", account, name)
-	return changed(result, err, noVariant)
+	return db.change(ctx, func(c *change) error { return c.one(ctx, noVariant, removeVariant, account, name) })
 }
 
 // Variants implements store.Names.
 func (db *DB) Variants(ctx context.Context, account string) ([]store.Variant, error) {
-	scan := func(r row) (v store.Variant, err error) {
-		var options []byte
-		var ttl int64
-		if err := r.Scan(&v.Name, &options, &v.NeverRequireSigned, &ttl); err != nil {
-			return v, err
-		}
-		v.BrowserTTL = time.Duration(ttl) * time.Second
-		if err := json.Unmarshal(options, &v.Options); err != nil {
-			return v, fmt.Errorf("variant %s of account %s: %w", v.Name, account, err)
-		}
-		return v, nil
-	}
-	return all(ctx, db.read, scan,
-		"SELECT name, options, never_signed, browser_ttl FROM variants WHERE account = ? ORDER BY name", account)
+	return all(ctx, db.read.stmt(allVariants), scanVariant, account)
 }

@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -30,7 +29,7 @@ var migrations embed.FS
 // DB is a store.Names in one SQLite file. Readers do not wait for the writer
 // (WAL); writers wait for each other, up to busyTimeout.
 type DB struct {
-	read, write *sql.DB
+	read, write *pool
 }
 
 const busyTimeout = "10000" // milliseconds
@@ -54,19 +53,29 @@ func Open(ctx context.Context, file string) (*DB, error) {
 	}}
 	query.Set("_txlock", "immediate") // a transaction that will write locks at once, or two could deadlock
 	source := "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + "?" + query.Encode()
-	db := &DB{}
-	if db.write, err = sql.Open("sqlite", source); err != nil {
+	write, err := sql.Open("sqlite", source)
+	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", file, err)
 	}
-	db.write.SetMaxOpenConns(1)
+	write.SetMaxOpenConns(1)
+	db := &DB{write: &pool{DB: write}}
 	if err := patiently(ctx, db.migrate); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.write.Close())
 	}
-	if db.read, err = sql.Open("sqlite", source); err != nil {
+	read, err := sql.Open("sqlite", source)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.write.Close())
 	}
-	db.read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
-	db.read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+	read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+	read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+	db.read = &pool{DB: read}
+	err = db.write.prepare(ctx, changes[:])
+	if err == nil {
+		err = db.read.prepare(ctx, append(forms(), looks[:]...))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.Close())
+	}
 	return db, nil
 }
 
@@ -114,9 +123,9 @@ func (db *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	sort.Strings(files)
-	return db.change(ctx, func(tx *sql.Tx) error {
+	return db.change(ctx, func(c *change) error {
 		var done int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&done); err != nil {
+		if err := c.tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&done); err != nil {
 			return err
 		}
 		if done > len(files) {
@@ -127,22 +136,23 @@ func (db *DB) migrate(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+			if _, err := c.tx.ExecContext(ctx, string(text)); err != nil {
 				return fmt.Errorf("%s: %w", file, err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(len(files)))
+		_, err := c.tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(len(files)))
 		return err
 	})
 }
 
-// change runs do in a transaction that is committed if do succeeds.
-func (db *DB) change(ctx context.Context, do func(*sql.Tx) error) error {
+// change runs do in a transaction that is committed if do succeeds, and that no
+// other change runs beside, in whatever process.
+func (db *DB) change(ctx context.Context, do func(*change) error) error {
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return failed(err)
 	}
-	if err := do(tx); err != nil {
+	if err := do(&change{tx, db.write}); err != nil {
 		return errors.Join(err, ignoreDone(tx.Rollback()))
 	}
 	if err := tx.Commit(); err != nil {
@@ -166,9 +176,3 @@ func taken(err error) error {
 	}
 	return err
 }
-
-// columns joins names for a statement.
-func columns(names []string) string { return strings.Join(names, ", ") }
-
-// marks is as many question marks.
-func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -88,16 +89,16 @@ func TestABusyDatabaseSaysSoAndNothingIsHalfDone(t *testing.T) {
 	if _, err := open[0].write.ExecContext(t.Context(), "PRAGMA busy_timeout = 10"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false); !fault.Is(err, fault.Overloaded) {
+	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false, nil); !fault.Is(err, fault.Overloaded) {
 		t.Errorf("an image: %v", err)
 	}
-	if err := open[0].SetKey(t.Context(), account.Hash, store.NewKey("b")); !fault.Is(err, fault.Overloaded) {
+	if err := open[0].SetKey(t.Context(), account.Hash, store.NewKey("b"), 10); !fault.Is(err, fault.Overloaded) {
 		t.Errorf("a key: %v", err)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false); err != nil {
+	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false, nil); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -121,7 +122,7 @@ func TestAFullDiskLeavesNothingHalfDone(t *testing.T) {
 	}
 	kept := 0
 	for ; kept < 1000; kept++ {
-		if _, err = db.AddImage(t.Context(), store.Image{Account: account.Hash, ID: fmt.Sprint("i", kept), Meta: fmt.Appendf(nil, `{"k":"%0900d"}`, 0)}, false); err != nil {
+		if _, err = db.AddImage(t.Context(), store.Image{Account: account.Hash, ID: fmt.Sprint("i", kept), Meta: fmt.Appendf(nil, `{"k":"%0900d"}`, 0)}, false, nil); err != nil {
 			break
 		}
 	}
@@ -130,5 +131,63 @@ func TestAFullDiskLeavesNothingHalfDone(t *testing.T) {
 	}
 	if _, err := db.RemoveImage(t.Context(), account.Hash, "i0"); err != nil {
 		t.Errorf("removing one: %v", err)
+	}
+}
+
+// A filter passes rows over in the index that has all it asks for, whatever its form.
+func TestAFilteredListReadsOneIndex(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "names.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	five := "5"
+	for i := range 8 {
+		q := form(i)
+		q.Where = []store.Condition{{Field: []string{"n"}, Values: []store.Value{{Number: &five}}}}
+		s := compose(&q)
+		query, err := db.read.PrepareContext(t.Context(), "EXPLAIN QUERY PLAN "+s.text.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer query.Close()
+		plan, err := all(t.Context(), query, func(r row) (step string, err error) {
+			var a, b, c int
+			return step, r.Scan(&a, &b, &c, &step)
+		}, s.values...)
+		if err != nil || !strings.Contains(strings.Join(plan, "\n"), "USING COVERING INDEX images_by_meta") || strings.Contains(strings.Join(plan, "\n"), "SCAN") {
+			t.Errorf("%v: %v", plan, err)
+		}
+	}
+}
+
+func TestStatementsArePreparedOnceAndClosedWithTheDatabase(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "names.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.AddAccount(t.Context(), store.NewAccount("a"), store.NewKey("default")); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 16 { // of more than there are connections
+		all.Go(func() {
+			for range 20 {
+				if _, err := db.Account(t.Context(), "a"); err != nil {
+					t.Error(err)
+				}
+				if _, err := db.List(t.Context(), store.Query{Account: "a", Limit: 1}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	kept := db.read.stmt(oneAccount) //nolint:sqlclosecheck // that Close closes it is what is tested
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scanAccount(kept.QueryRowContext(t.Context(), "a")); err == nil {
+		t.Error("a statement outlives its database")
 	}
 }

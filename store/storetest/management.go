@@ -22,7 +22,7 @@ func drafts(t *testing.T, begin opener, image store.Image) {
 	}
 	put := func(t *testing.T) store.Names {
 		names := begin(t)
-		if _, err := names.AddImage(t.Context(), draft, false); err != nil {
+		if _, err := names.AddImage(t.Context(), draft, false, nil); err != nil {
 			t.Fatal(err)
 		}
 		return names
@@ -33,7 +33,7 @@ func drafts(t *testing.T, begin opener, image store.Image) {
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				switch got, err := names.FillDraft(t.Context(), image); {
+				switch got, err := names.FillDraft(t.Context(), image, nil); {
 				case err == nil:
 					won.Add(1)
 					want := image
@@ -53,15 +53,15 @@ func drafts(t *testing.T, begin opener, image store.Image) {
 	})
 	t.Run("an expired draft is not filled and gives way", func(t *testing.T) {
 		names := put(t)
-		if _, err := names.AddImage(t.Context(), draft, false); !errors.Is(err, store.ErrExists) {
+		if _, err := names.AddImage(t.Context(), draft, false, nil); !errors.Is(err, store.ErrExists) {
 			t.Errorf("beside a draft that has not expired: %v", err)
 		}
 		late := image
 		late.Uploaded = draft.Expires
-		if _, err := names.FillDraft(t.Context(), late); !fault.Is(err, fault.NotFound) {
+		if _, err := names.FillDraft(t.Context(), late, nil); !fault.Is(err, fault.NotFound) {
 			t.Errorf("filled late: %v", err)
 		}
-		if _, err := names.AddImage(t.Context(), late, false); err != nil {
+		if _, err := names.AddImage(t.Context(), late, false, nil); err != nil {
 			t.Errorf("in its place: %v", err)
 		}
 	})
@@ -88,7 +88,7 @@ func lists(t *testing.T, begin opener, image store.Image) {
 		t.Helper()
 		i := image
 		i.ID, i.Creator, i.Meta, i.Uploaded = id, creator, []byte(meta), image.Uploaded.Add(at)
-		if _, err := names.AddImage(t.Context(), i, false); err != nil {
+		if _, err := names.AddImage(t.Context(), i, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,7 +116,7 @@ func lists(t *testing.T, begin opener, image store.Image) {
 				if len(got) == 3 { // what is gone or new before the place moves nothing
 					first, _ := names.RemoveImage(t.Context(), image.Account, got[2])
 					first.Creator = ""
-					if _, err := names.AddImage(t.Context(), first, false); err != nil {
+					if _, err := names.AddImage(t.Context(), first, false, nil); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -139,7 +139,7 @@ func lists(t *testing.T, begin opener, image store.Image) {
 	t.Run("a list is filtered by creator and metadata", func(t *testing.T) {
 		names := begin(t)
 		for i, meta := range []string{
-			`{"s":"5","n":5,"b":true,"o":{"p":"x"}}`, `{"s":"five","n":5.5,"b":false}`, `{"s":5,"n":"5","b":"true"}`, `{"n":-1,"o":"x"}`, `{}`,
+			`{ "s" : "5", "n" : 5, "b": true, "o": {"p": "\u0078"}}`, `{"s":"five","n":5.5,"b":false}`, `{"s":5,"n":"5","b":"true"}`, `{"n":-1,"o":"x"}`, `{"o":"\"<\u2028\\"}`,
 		} {
 			creator := ""
 			if i < 2 {
@@ -154,7 +154,7 @@ func lists(t *testing.T, begin opener, image store.Image) {
 func filters(t *testing.T, names store.Names, account string) {
 	text := func(s string) store.Value { return store.Value{Text: &s} }
 	literal := func(s string) store.Value { return store.Value{Text: &s, Literal: &s} }
-	number := func(n float64) store.Value { return store.Value{Number: &n} }
+	number := func(n string) store.Value { return store.Value{Number: &n} }
 	boolean := func(b bool) store.Value { return store.Value{Bool: &b} }
 	where := func(o store.Operator, field []string, values ...store.Value) []store.Condition {
 		return []store.Condition{{Field: field, Operator: o, Values: values}}
@@ -170,16 +170,18 @@ func filters(t *testing.T, names store.Names, account string) {
 		{"a string", store.Query{Where: where(store.Equal, []string{"s"}, text("5"))}, "a"},
 		{"a string or a number of the same text", store.Query{Where: where(store.Equal, []string{"s"}, literal("5"))}, "ac"},
 		{"a boolean of the same text", store.Query{Where: where(store.Equal, []string{"b"}, literal("true"))}, "ac"},
-		{"a number", store.Query{Where: where(store.Equal, []string{"n"}, number(5))}, "a"},
+		{"a number", store.Query{Where: where(store.Equal, []string{"n"}, number("5"))}, "a"},
 		{"a boolean", store.Query{Where: where(store.Equal, []string{"b"}, boolean(false))}, "b"},
 		{"one of several", store.Query{Where: where(store.Equal, []string{"s"}, text("5"), text("five"))}, "ab"},
-		{"greater", store.Query{Where: where(store.Greater, []string{"n"}, number(5))}, "b"},
-		{"at least", store.Query{Where: where(store.GreaterEqual, []string{"n"}, number(5))}, "ab"},
-		{"less", store.Query{Where: where(store.Less, []string{"n"}, number(5))}, "d"},
-		{"at most", store.Query{Where: where(store.LessEqual, []string{"n"}, number(5))}, "ad"},
+		{"greater", store.Query{Where: where(store.Greater, []string{"n"}, number("5"))}, "b"},
+		{"at least", store.Query{Where: where(store.GreaterEqual, []string{"n"}, number("5"))}, "ab"},
+		{"less", store.Query{Where: where(store.Less, []string{"n"}, number("5"))}, "d"},
+		{"at most", store.Query{Where: where(store.LessEqual, []string{"n"}, number("5"))}, "ad"},
 		{"nested", store.Query{Where: where(store.Equal, []string{"o", "p"}, text("x"))}, "a"},
-		{"all conditions hold", store.Query{Creator: &me, Where: append(where(store.Greater, []string{"n"}, number(5)), where(store.Equal, []string{"s"}, text("five"))...)}, "b"},
-		{"conditions that contradict each other", store.Query{Where: append(where(store.Greater, []string{"n"}, number(5)), where(store.Less, []string{"n"}, number(5))...)}, ""},
+		{"all conditions hold", store.Query{Creator: &me, Where: append(where(store.Greater, []string{"n"}, number("5")), where(store.Equal, []string{"s"}, text("five"))...)}, "b"},
+		{"conditions that contradict each other", store.Query{Where: append(where(store.Greater, []string{"n"}, number("5")), where(store.Less, []string{"n"}, number("5"))...)}, ""},
+		{"a field of the same name elsewhere", store.Query{Where: where(store.Equal, []string{"p"}, text("x"))}, ""},
+		{"a text that has to be escaped", store.Query{Where: where(store.Equal, []string{"o"}, text("\"<\u2028\\"))}, "e"},
 		{"a part of the creator, whatever its case", store.Query{Search: "ME"}, "ab"},
 		{"a part of the id", store.Query{Search: "c"}, "c"},
 		{"a part of nothing", store.Query{Search: "cd"}, ""},
@@ -199,7 +201,7 @@ func filters(t *testing.T, names store.Names, account string) {
 }
 
 func changes(t *testing.T, names store.Names, image store.Image) {
-	want, err := names.AddImage(t.Context(), image, false)
+	want, err := names.AddImage(t.Context(), image, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,8 +239,8 @@ func keys(t *testing.T, names store.Names, account string) {
 		do   func() error
 		want map[string]token.Secret
 	}{
-		{func() error { return names.SetKey(t.Context(), account, token.Key{Name: "b", Value: "1"}) }, map[string]token.Secret{"default": "first", "b": "1"}},
-		{func() error { return names.SetKey(t.Context(), account, token.Key{Name: "b", Value: "2"}) }, map[string]token.Secret{"default": "first", "b": "2"}},
+		{func() error { return names.SetKey(t.Context(), account, token.Key{Name: "b", Value: "1"}, 2) }, map[string]token.Secret{"default": "first", "b": "1"}},
+		{func() error { return names.SetKey(t.Context(), account, token.Key{Name: "b", Value: "2"}, 2) }, map[string]token.Secret{"default": "first", "b": "2"}},
 		{func() error { return names.RemoveKey(t.Context(), account, "default", firstKey) }, map[string]token.Secret{"b": "2"}},
 		{func() error {
 			return names.RemoveKey(t.Context(), account, "b", token.Key{Name: "default", Value: "fresh"})

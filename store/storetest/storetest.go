@@ -41,7 +41,7 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 	accounts(t, begin, account)
 	t.Run("an image comes back whole, with a version", func(t *testing.T) {
 		names := begin(t)
-		added, err := names.AddImage(t.Context(), image, false)
+		added, err := names.AddImage(t.Context(), image, false, nil)
 		if err != nil || added.Version <= 0 {
 			t.Fatalf("%+v, %v", added, err)
 		}
@@ -63,12 +63,14 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 				t.Errorf("used %v, %v; want %v", used, err, want)
 			}
 			if !want {
-				if _, err := names.AddImage(t.Context(), image, false); err != nil {
+				if _, err := names.AddImage(t.Context(), image, false, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 	})
+	t.Run("what is changed by many at once is changed by all", func(t *testing.T) { counters(t, begin(t), account.Hash) })
+	removals(t, begin, image)
 	drafts(t, begin, image)
 	lists(t, begin, image)
 	t.Run("only given fields change", func(t *testing.T) { changes(t, begin(t), image) })
@@ -79,7 +81,7 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 		names := begin(t)
 		ctx, end := context.WithCancel(t.Context())
 		end()
-		if _, err := names.AddImage(ctx, image, false); !errors.Is(err, context.Canceled) {
+		if _, err := names.AddImage(ctx, image, false, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -109,14 +111,24 @@ func accounts(t *testing.T, begin opener, account store.Account) {
 		names := begin(t)
 		want := account
 		want.Flexible, want.BrowserTTL = true, time.Hour
-		if err := names.SetAccount(t.Context(), want); err != nil {
-			t.Fatal(err)
+		set := func(a *store.Account) error {
+			a.Flexible, a.BrowserTTL, a.ID, a.Hash = true, time.Hour, "other", "other"
+			return nil
+		}
+		if got, err := names.ChangeAccount(t.Context(), want.Hash, set); err != nil || got != want {
+			t.Fatal(got, err)
 		}
 		if all, err := names.Accounts(t.Context()); err != nil || !cmp.Equal(all, []store.Account{want}) {
 			t.Errorf("%+v, %v", all, err)
 		}
-		want.Hash = "unknown"
-		if err := names.SetAccount(t.Context(), want); !fault.Is(err, fault.WrongAccount) {
+		torn := errors.New("torn")
+		if _, err := names.ChangeAccount(t.Context(), want.Hash, func(a *store.Account) error { a.Flexible = false; return torn }); !errors.Is(err, torn) {
+			t.Errorf("%v", err)
+		}
+		if got, err := names.Account(t.Context(), want.Hash); err != nil || got != want {
+			t.Errorf("after a change that was given up: %+v, %v", got, err)
+		}
+		if _, err := names.ChangeAccount(t.Context(), "unknown", set); !fault.Is(err, fault.WrongAccount) {
 			t.Errorf("of an unknown account: %v", err)
 		}
 	})
@@ -125,14 +137,14 @@ func accounts(t *testing.T, begin opener, account store.Account) {
 func versions(t *testing.T, begin opener, image store.Image) {
 	t.Run("a taken id is refused or replaced, and versions only grow", func(t *testing.T) {
 		names := begin(t)
-		first, err := names.AddImage(t.Context(), image, false)
+		first, err := names.AddImage(t.Context(), image, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := names.AddImage(t.Context(), image, false); !errors.Is(err, store.ErrExists) {
+		if _, err := names.AddImage(t.Context(), image, false, nil); !errors.Is(err, store.ErrExists) {
 			t.Errorf("again: %v", err)
 		}
-		second, err := names.AddImage(t.Context(), image, true)
+		second, err := names.AddImage(t.Context(), image, true, nil)
 		if err != nil || second.Version <= first.Version {
 			t.Errorf("replaced: %d after %d, %v", second.Version, first.Version, err)
 		}
@@ -140,7 +152,7 @@ func versions(t *testing.T, begin opener, image store.Image) {
 		if err != nil || removed.Version != second.Version {
 			t.Errorf("removed %+v, %v", removed, err)
 		}
-		third, err := names.AddImage(t.Context(), image, false)
+		third, err := names.AddImage(t.Context(), image, false, nil)
 		if err != nil || third.Version <= second.Version {
 			t.Errorf("added again: %d after %d, %v", third.Version, second.Version, err)
 		}
@@ -156,9 +168,10 @@ func absences(t *testing.T, begin opener, account store.Account, image store.Ima
 		_, imageErr := names.Image(ctx, account.Hash, "x")
 		_, removeErr := names.RemoveImage(ctx, account.Hash, "x")
 		_, accountErr := names.Account(ctx, "nobody")
-		_, addErr := names.AddImage(ctx, stranger, false)
+		_, addErr := names.AddImage(ctx, stranger, false, nil)
 		_, changeErr := names.ChangeImage(ctx, account.Hash, "x", store.Change{})
-		_, fillErr := names.FillDraft(ctx, image)
+		_, fillErr := names.FillDraft(ctx, image, nil)
+		_, variantErr := names.ChangeVariant(ctx, account.Hash, "x", func(*store.Variant) error { return nil })
 		_, grantErr := names.Grant(ctx, "x")
 		_, revokeErr := names.RevokeGrant(ctx, "x", time.Now())
 		for _, tt := range []struct {
@@ -166,8 +179,8 @@ func absences(t *testing.T, begin opener, account store.Account, image store.Ima
 			kind fault.Kind
 		}{
 			{imageErr, fault.NotFound}, {removeErr, fault.NotFound}, {accountErr, fault.WrongAccount}, {addErr, fault.WrongAccount},
-			{names.RemoveVariant(ctx, account.Hash, "x"), fault.NoVariant}, {names.AddVariant(ctx, "nobody", store.Variant{Name: "x"}), fault.WrongAccount},
-			{names.SetVariant(ctx, account.Hash, store.Variant{Name: "x"}), fault.NoVariant}, {names.SetKey(ctx, "nobody", firstKey), fault.WrongAccount},
+			{names.RemoveVariant(ctx, account.Hash, "x"), fault.NoVariant}, {names.AddVariant(ctx, "nobody", store.Variant{Name: "x"}, 9), fault.WrongAccount},
+			{variantErr, fault.NoVariant}, {names.SetKey(ctx, "nobody", firstKey, 9), fault.WrongAccount},
 			{names.RemoveKey(ctx, account.Hash, "x", firstKey), fault.NotFound}, {names.AddGrant(ctx, store.Grant{Account: "nobody", Scope: store.Read}), fault.WrongAccount},
 			{changeErr, fault.NotFound}, {fillErr, fault.NotFound}, {grantErr, fault.NotFound}, {revokeErr, fault.NotFound},
 		} {
@@ -183,7 +196,7 @@ func pages(t *testing.T, names store.Names, image store.Image) {
 	for i := range 25 {
 		image.ID = fmt.Sprintf("i%02d", i)
 		want = append(want, image.ID)
-		if _, err := names.AddImage(t.Context(), image, false); err != nil {
+		if _, err := names.AddImage(t.Context(), image, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -220,14 +233,24 @@ func variants(t *testing.T, names store.Names, account string) {
 	}
 	first := want
 	first.Options.Width = 50
-	if err := names.AddVariant(t.Context(), account, first); err != nil {
+	if err := names.AddVariant(t.Context(), account, first, 1); !errors.Is(err, store.ErrFull) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := names.AddVariant(t.Context(), account, first, 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := names.AddVariant(t.Context(), account, want); !errors.Is(err, store.ErrExists) {
+	if err := names.AddVariant(t.Context(), account, want, 2); !errors.Is(err, store.ErrExists) {
 		t.Errorf("again: %v", err)
 	}
-	if err := names.SetVariant(t.Context(), account, want); err != nil {
-		t.Fatal(err)
+	if changed, err := names.ChangeVariant(t.Context(), account, "hero", func(v *store.Variant) error {
+		v.Options.Width, v.Name = want.Options.Width, "other"
+		return nil
+	}); err != nil || !cmp.Equal(changed, want) {
+		t.Fatal(changed, err)
+	}
+	torn := errors.New("torn")
+	if _, err := names.ChangeVariant(t.Context(), account, "hero", func(v *store.Variant) error { v.Options.Width = 1; return torn }); !errors.Is(err, torn) {
+		t.Errorf("a change that was given up: %v", err)
 	}
 	got, err := names.Variants(t.Context(), account)
 	if diff := cmp.Diff([]store.Variant{want, store.Public()}, got); diff != "" || err != nil {
@@ -241,6 +264,75 @@ func variants(t *testing.T, names store.Names, account string) {
 	}
 }
 
+// counters has many add to what is there.
+func counters(t *testing.T, names store.Names, account string) {
+	var all sync.WaitGroup
+	for w := range 4 {
+		all.Go(func() {
+			for i := range 10 {
+				_, err1 := names.ChangeAccount(t.Context(), account, func(a *store.Account) error { a.BrowserTTL += time.Second; return nil })
+				_, err2 := names.ChangeVariant(t.Context(), account, store.PublicVariant, func(v *store.Variant) error { v.Options.Width++; return nil })
+				err3 := names.AddVariant(t.Context(), account, store.Variant{Name: fmt.Sprint(w, "-", i)}, 20)
+				err4 := names.SetKey(t.Context(), account, token.Key{Name: fmt.Sprint(w, "-", i), Value: "k"}, 20)
+				for _, err := range []error{err1, err2, err3, err4} {
+					if err != nil && !errors.Is(err, store.ErrFull) {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	got, err1 := names.Account(t.Context(), account)
+	variants, err2 := names.Variants(t.Context(), account)
+	keys, err3 := names.Keys(t.Context(), account)
+	public := variants[len(variants)-1]
+	if err := errors.Join(err1, err2, err3); err != nil || got.BrowserTTL != 40*time.Second || public.Options.Width != store.Public().Options.Width+40 || len(variants) != 20 || len(keys) != 20 {
+		t.Errorf("%v, public is %d wide, %d variants, %d keys, %v", got.BrowserTTL, public.Options.Width, len(variants), len(keys), err)
+	}
+}
+
+// removals looks at the promise that no bytes go while a name is given them.
+func removals(t *testing.T, begin opener, image store.Image) {
+	t.Run("bytes are removed if no image has them", func(t *testing.T) {
+		names := begin(t)
+		torn := errors.New("torn")
+		if gone, err := names.RemoveBlob(t.Context(), image.Blob, func() error { return torn }); gone || !errors.Is(err, torn) {
+			t.Errorf("%v, %v", gone, err)
+		}
+		if gone, err := names.RemoveBlob(t.Context(), image.Blob, func() error { return nil }); !gone || err != nil {
+			t.Errorf("%v, %v", gone, err)
+		}
+		if _, err := names.AddImage(t.Context(), image, false, func() error { return torn }); !errors.Is(err, torn) {
+			t.Errorf("%v", err)
+		}
+		if _, err := names.Image(t.Context(), image.Account, image.ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("an image whose bytes were not there: %v", err)
+		}
+		if _, err := names.AddImage(t.Context(), image, false, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if gone, err := names.RemoveBlob(t.Context(), image.Blob, func() error { t.Error("removed"); return nil }); gone || err != nil {
+			t.Errorf("%v, %v", gone, err)
+		}
+	})
+	t.Run("a draft without bytes stays one", func(t *testing.T) {
+		names := begin(t)
+		draft := image
+		draft.Draft, draft.Blob, draft.Expires = true, "", image.Uploaded.Add(time.Minute)
+		if _, err := names.AddImage(t.Context(), draft, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		torn := errors.New("torn")
+		if _, err := names.FillDraft(t.Context(), image, func() error { return torn }); !errors.Is(err, torn) {
+			t.Errorf("%v", err)
+		}
+		if got, err := names.Image(t.Context(), image.Account, image.ID); err != nil || !got.Draft {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 func crowd(t *testing.T, names store.Names, image store.Image) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -250,7 +342,7 @@ func crowd(t *testing.T, names store.Names, image store.Image) {
 			for i := range 20 {
 				mine := image
 				mine.ID = fmt.Sprint(w, "-", i)
-				added, err := names.AddImage(t.Context(), mine, false)
+				added, err := names.AddImage(t.Context(), mine, false, nil)
 				if err == nil {
 					_, err = names.Image(t.Context(), mine.Account, mine.ID)
 				}

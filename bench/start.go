@@ -54,10 +54,8 @@ func runStart(ctx context.Context, b *bench) error {
 		if err := f.Start(ctx); err != nil {
 			return err
 		}
-		select { // what the start leaves to be collected
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(2 * time.Second):
+		if err := f.Settle(ctx); err != nil {
+			return err
 		}
 		resident, err := f.Resident()
 		if err != nil {

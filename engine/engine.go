@@ -199,7 +199,7 @@ func (w *work) perform(ctx context.Context) error {
 	if err := w.engine.workers.enter(ctx, bytes, false); err != nil {
 		return err
 	}
-	w.result.Queued = max(time.Since(start)-w.result.Decode, 0)
+	w.result.Queued = max(time.Since(start)-w.result.Decode-w.result.Resize, 0)
 	done := make(chan error, 1)
 	go func() {
 		err := guard(fault.Internal, func() error { return w.run(ctx) })

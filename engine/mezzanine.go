@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"time"
 
 	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/flight"
@@ -172,6 +173,7 @@ func (w *work) mezzanine(ctx context.Context) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.spent(&w.result.Resize, time.Now())
 	img := picture.Frames[0].Image.Premultiply()
 	made := &Picture{EXIF: picture.EXIF, Denominator: picture.Denominator}
 	if max(img.W, img.H) > mezzanineSide {

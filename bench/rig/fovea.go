@@ -31,7 +31,7 @@ type Fovea struct {
 	env     []string
 }
 
-// Fovea starts the binary of this tree on an empty store, with the access log on,
+// Fovea starts the binary of this tree on an empty store, ready and settled, with the access log on,
 // into a file, and the settings in env ("FOVEA_CACHE_MEMORY=1GiB").
 func (r *Rig) Fovea(ctx context.Context, env ...string) (*Fovea, error) {
 	binary, err := r.Build(ctx, "./cmd/proxy")
@@ -50,7 +50,10 @@ func (r *Rig) Fovea(ctx context.Context, env ...string) (*Fovea, error) {
 	// AVIF is waited for: a stand-in that is replaced later would be two answers.
 	f.env = append([]string{"FOVEA_DATA=" + f.data, "FOVEA_DEMO=false", "FOVEA_ADMIN_LISTEN=" + f.Admin, "FOVEA_ENGINE_AVIF=wait"}, env...)
 	r.note("fovea.env", strings.Join(f.env[3:], " ")+"\n")
-	return f, f.Start(ctx)
+	if err := f.Start(ctx); err != nil {
+		return nil, err
+	}
+	return f, f.Settle(ctx)
 }
 
 // Start starts it, again if need be, and reads its greeting.

@@ -64,6 +64,26 @@ func (p *Process) answers(ctx context.Context) error {
 	}
 }
 
+// Settle waits until p has nothing to do: what a start leaves to be done in the
+// background, such as compiling codecs, would be counted as the cost of requests.
+func (p *Process) Settle(ctx context.Context) error {
+	const calm = 300 * time.Millisecond
+	before, err := p.CPU()
+	for end := time.Now().Add(starting); err == nil && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(calm):
+		}
+		var now time.Duration
+		if now, err = p.CPU(); now-before <= tick {
+			return err
+		}
+		before = now
+	}
+	return err
+}
+
 // said is the end of what the process wrote.
 func (p *Process) said() string {
 	text, err := os.ReadFile(filepath.Join(p.folder, logFile))

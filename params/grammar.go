@@ -31,6 +31,18 @@ func Grammar() []Option {
 	return all
 }
 
+// Values spells what o says of each option, as a URL would, canonically; options that
+// have no effect are not there, nor are border and draw, which no URL can say.
+func (o *Options) Values() map[string]string {
+	all := map[string]string{}
+	for i := range grammar {
+		if value := grammar[i].spell(nil, o); len(value) > 0 {
+			all[grammar[i].name] = string(value)
+		}
+	}
+	return all
+}
+
 // values are what an option takes.
 type values struct {
 	words  []string

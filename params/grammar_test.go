@@ -60,3 +60,22 @@ func TestTheGrammarIsDescribedAsItReads(t *testing.T) {
 		}
 	}
 }
+
+func TestValuesAreWhatTheListSays(t *testing.T) {
+	for _, list := range []string{"width=800,height=600,fit=cover,gravity=0.25x1", "trim=1;2;3;4,background=gold", "width=auto,wbreakpoints=100;200,dpr=2", "trim=border,trim.border.keep=3", "fit=scale-down"} {
+		o, _, err := ParseOptions(list, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := ""
+		for name, value := range o.Values() {
+			again += name + "=" + value + ","
+		}
+		if again == "" {
+			again = noEffect
+		}
+		if back, _, err := ParseOptions(again, true); err != nil || back.String() != o.String() {
+			t.Errorf("%s became %s: %v", list, again, err)
+		}
+	}
+}

@@ -26,6 +26,7 @@ func (o *operator) reads() map[string]admin.Call {
 		"stats":   func(context.Context, []byte) (any, error) { return o.stats(), nil },
 		"grammar": func(context.Context, []byte) (any, error) { return params.Grammar(), nil },
 		"tokens":  func(ctx context.Context, _ []byte) (any, error) { return o.grants(ctx) },
+		"rules":   func(context.Context, []byte) (any, error) { return ruleList{Rules: []rule{}}, nil },
 	}
 }
 
@@ -36,6 +37,7 @@ func (o *operator) calls() map[string]admin.Call {
 		"explain":       asked(o.explain),
 		"preview":       asked(o.preview),
 		"sign":          asked(o.sign),
+		"options":       asked(spellOptions),
 		"samples":       asked(o.samples),
 		"images":        asked(o.images),
 		"keys":          asked(o.keys),
@@ -61,6 +63,21 @@ func asked[Q, A any](do func(context.Context, Q) (A, error)) admin.Call {
 // wrong is a complaint about what was asked, in the words that the command line uses.
 func wrong(err error) error {
 	return fault.Wrap(fault.BadOptions, err, "%s", strings.TrimPrefix(err.Error(), "--"))
+}
+
+// ruleList are the rules in the order in which they run. There are none: no host of
+// rules is built in.
+type ruleList struct {
+	Rules []rule `json:"rules"`
+}
+
+type rule struct {
+	Name     string  `json:"name"`
+	Calls    int64   `json:"calls"`
+	Answered int64   `json:"answered"`
+	Refused  int64   `json:"refused"`
+	Failures int64   `json:"failures"`
+	P95      float64 `json:"p95_ms"`
 }
 
 type status struct {
@@ -195,6 +212,28 @@ func (o *operator) preview(ctx context.Context, q struct {
 		return admin.Picture{}, err
 	}
 	return admin.Picture{Type: answer.Entry.Type, Body: answer.Entry.Body, Fields: map[string]string{"Fovea-Outcome": answer.Outcome.String()}}, nil
+}
+
+// spelled are options in each of their spellings.
+type spelled struct {
+	List    string            `json:"list"`    // of a URL
+	Options params.Options    `json:"options"` // of a variant
+	Values  map[string]string `json:"values"`  // of each option in a URL
+}
+
+// spellOptions spells options that are given in one way in all ways.
+func spellOptions(_ context.Context, q struct {
+	List    string          `json:"list"`
+	Options *params.Options `json:"options"`
+}) (spelled, error) {
+	if q.Options == nil {
+		options, _, err := params.ParseOptions(q.List, true)
+		if err != nil {
+			return spelled{}, err
+		}
+		q.Options = &options
+	}
+	return spelled{q.Options.String(), *q.Options, q.Options.Values()}, nil
 }
 
 type signed struct {

@@ -392,6 +392,15 @@ func TestAnOperatorIsToldWhatTheCommandSays(t *testing.T) {
 		}
 	}
 	s.operate(t, "samples", object{"since": 0}, &[]object{})
+	var one, other object
+	s.operate(t, "options", object{"list": "w=40,h=30,fit=cover"}, &one)
+	s.operate(t, "options", object{"options": one["options"]}, &other)
+	if one["list"] != "fit=cover,height=30,width=40" || other["list"] != one["list"] || other["values"].(object)["width"] != "40" {
+		t.Errorf("%v, %v", one, other)
+	}
+	if response := s.operate(t, "options", object{"list": "widht=40"}, nil); response.StatusCode != 400 {
+		t.Errorf("%d", response.StatusCode)
+	}
 }
 
 func TestAnOperatorIsShownKeysOneAtATime(t *testing.T) {

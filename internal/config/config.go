@@ -264,7 +264,7 @@ const prefix = "FOVEA_"
 // otherVariables begin like knobs and are none: the file's name and the
 // switches of the tests.
 var otherVariables = map[string]bool{
-	prefix + "CONFIG": true, prefix + "VECTORS": true, prefix + "IMAGES": true, prefix + "SLOW": true, prefix + "SOAK": true,
+	prefix + "CONFIG": true, prefix + "VECTORS": true, prefix + "IMAGES": true, prefix + "SLOW": true, prefix + "SOAK": true, prefix + "SCREENSHOTS": true,
 }
 
 func readEnviron(c *Config, environ []string) []error {

@@ -49,6 +49,7 @@ var rooms = map[string]room{
 	"internal/config":         {"", "knobs know nothing of what they turn"},
 	"internal/telemetry":      {"", "it is told words and numbers, not types"},
 	"internal/admin":          {"internal/telemetry internal/fault", "an operator's view, handed in as functions"},
+	"dashboard/browser":       {"", "it looks at the running binary, as people do"},
 	"dashboard":               {"", "files, and nothing that serves them"},
 	"internal/house":          {"", "it reads files, not packages"},
 }

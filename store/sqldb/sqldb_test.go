@@ -141,9 +141,12 @@ func TestAFilteredListReadsOneIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	five := "5"
-	for i := range 8 {
-		q := form(i)
+	five, me := "5", "me"
+	for i := range 16 {
+		q, want := form(i), "USING COVERING INDEX images_by_meta (account=?"
+		if i >= 8 {
+			q.Creator, want = &me, "USING INDEX images_by_creator (account=? AND creator=?"
+		}
 		q.Where = []store.Condition{{Field: []string{"n"}, Values: []store.Value{{Number: &five}}}}
 		s := compose(&q)
 		query, err := db.read.PrepareContext(t.Context(), "EXPLAIN QUERY PLAN "+s.text.String())
@@ -155,7 +158,7 @@ func TestAFilteredListReadsOneIndex(t *testing.T) {
 			var a, b, c int
 			return step, r.Scan(&a, &b, &c, &step)
 		}, s.values...)
-		if err != nil || !strings.Contains(strings.Join(plan, "\n"), "USING COVERING INDEX images_by_meta") || strings.Contains(strings.Join(plan, "\n"), "SCAN") {
+		if err != nil || !strings.Contains(strings.Join(plan, "\n"), want) || strings.Contains(strings.Join(plan, "\n"), "SCAN") {
 			t.Errorf("%v: %v", plan, err)
 		}
 	}

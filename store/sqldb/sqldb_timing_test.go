@@ -75,13 +75,14 @@ func BenchmarkList(b *testing.B) {
 		}
 		middle := &store.Position{Uploaded: time.UnixMilli(1700000000000 + int64(n)/2)}
 		creator := "user7"
-		rare, text := "5", "v5"
+		rare, text, owned := "5", "v5", "v7"
 		for name, q := range map[string]store.Query{
 			"first page of 100":          {Limit: 100},
 			"page of 100 in the middle":  {Limit: 100, After: middle},
 			"page of 1000 in the middle": {Limit: 1000, After: middle},
 			"creator, page of 100":       {Limit: 100, Creator: &creator},
 			"one number of all":          {Limit: 100, Where: []store.Condition{{Field: []string{"n"}, Values: []store.Value{{Number: &rare}}}}},
+			"one text of a creator":      {Limit: 100, Creator: &creator, Where: []store.Condition{{Field: []string{"s"}, Values: []store.Value{{Text: &owned}}}}},
 			"one text of all":            {Limit: 100, Where: []store.Condition{{Field: []string{"s"}, Values: []store.Value{{Text: &text}}}}},
 		} {
 			q.Account = account.Hash

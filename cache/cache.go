@@ -30,7 +30,9 @@ type Job interface {
 // Options are what a Cache is made from.
 type Options struct {
 	Tier        Tier             // required
-	Ledger      Ledger           // of a Tier that outlives the process; nil: none
+	Slower      []Tier           // are asked in turn for what Tier does not have, and keep what it keeps
+	Ledger      Ledger           // of tiers that outlive the process; nil: none
+	Fleet       Fleet            // the nodes that share a tier; nil: this one is alone
 	Now         func() time.Time // nil: time.Now
 	FillTimeout time.Duration    // for one Fill; 0: 30 s
 	NegativeTTL time.Duration    // how long "there is nothing" is kept; 0: 60 s
@@ -100,7 +102,7 @@ type flight struct {
 	err   error
 }
 
-// New returns a Cache over o.Tier, which it closes when it is closed.
+// New returns a Cache over o.Tier and o.Slower, which it closes when it is closed.
 func New(o Options) (*Cache, error) {
 	if o.Tier == nil {
 		return nil, errors.New("cache: Tier is missing")
@@ -130,14 +132,15 @@ func New(o Options) (*Cache, error) {
 // However many ask for a key, one fill runs. A caller that comes after a purge
 // neither gets nor waits for anything begun before it.
 func (c *Cache) Get(ctx context.Context, key string, job Job) (*Entry, Outcome, error) {
-	entry, ok := c.Tier.Get(ctx, key)
-	if !ok || c.purges.dead(entry.Filled.UnixNano(), entry.Tags) {
+	if !c.vouched() {
 		return c.fill(ctx, key, job)
 	}
-	age := c.Now().Sub(entry.Filled)
-	if age < -time.Second { // from a clock that runs ahead: not to be trusted
+	now := c.time()
+	entry := c.find(ctx, key, now, false)
+	if entry == nil {
 		return c.fill(ctx, key, job)
 	}
+	age := now.Sub(entry.Filled)
 	switch {
 	case age < entry.Fresh && entry.Fault != nil:
 		return entry, Negative, nil
@@ -226,7 +229,7 @@ func (c *Cache) board(key string, job Job, release func(), again bool) (*flight,
 	}
 	// The stamp is taken before anything is fetched: what a purge between here
 	// and the end of the fill makes invalid, it makes dead.
-	f := &flight{done: make(chan struct{}), begun: c.stamp(), again: again}
+	f := &flight{done: make(chan struct{}), begun: c.begin(), again: again}
 	s.flights[key] = f
 	c.running.Add(1)
 	c.flying.Add(1)
@@ -284,12 +287,7 @@ func (c *Cache) fly(s *shard, key string, f *flight, job Job, release func()) {
 		f.entry = c.landed(key)
 	}
 	if f.entry == nil {
-		ctx, cancel := context.WithTimeout(c.ctx, c.FillTimeout)
-		defer cancel()
-		entry, err := c.attempt(ctx, job)
-		if f.entry, f.err = c.judge(entry, err, f, job); f.err == nil {
-			c.keep(key, f.entry)
-		}
+		c.take(key, f, job)
 	}
 	s.mu.Lock()
 	if s.flights[key] == f { // a flight that began after a purge may have taken its place
@@ -300,17 +298,28 @@ func (c *Cache) fly(s *shard, key string, f *flight, job Job, release func()) {
 	close(f.done)
 }
 
+// take fills key in its turn.
+func (c *Cache) take(key string, f *flight, job Job) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.FillTimeout)
+	defer cancel()
+	kept := false
+	defer c.turn(ctx, key, f)(&kept)
+	if f.entry != nil {
+		return
+	}
+	entry, err := c.attempt(ctx, job)
+	if f.entry, f.err = c.judge(entry, err, f, job); f.err == nil {
+		kept = c.keep(key, f.entry)
+	}
+}
+
 // landed is what another flight has kept since this one's caller missed it; nil
 // for nothing.
 func (c *Cache) landed(key string) *Entry {
-	entry, ok := c.Tier.Get(c.ctx, key)
-	if !ok {
+	if !c.vouched() {
 		return nil
 	}
-	if left := entry.TTL(c.Now()); left > 0 && left <= entry.Fresh+time.Second && !c.purges.dead(entry.Filled.UnixNano(), entry.Tags) {
-		return entry
-	}
-	return nil
+	return c.find(c.ctx, key, c.time(), true)
 }
 
 // attempt calls Fill and makes a panic an error for all who wait: one bad
@@ -342,23 +351,26 @@ func (c *Cache) judge(entry Entry, err error, f *flight, job Job) (*Entry, error
 	return &entry, nil
 }
 
-// keep stores what may be served again.
-func (c *Cache) keep(key string, entry *Entry) {
-	if entry.Fresh+entry.Stale > 0 && !c.purges.dead(entry.Filled.UnixNano(), entry.Tags) {
-		c.Tier.Set(c.ctx, key, entry)
+// keep stores what may be served again, and reports whether that is so.
+func (c *Cache) keep(key string, entry *Entry) bool {
+	if entry.Fresh+entry.Stale <= 0 || entry.Filled.UnixNano() == unknown || c.purges.dead(entry.Filled.UnixNano(), entry.Tags) {
+		return false
 	}
+	for _, tier := range c.Slower {
+		tier.Set(c.ctx, key, entry)
+	}
+	c.Tier.Set(c.ctx, key, entry)
+	return true
 }
 
 // Purge makes every entry die that has one of tags and whose fill began before
-// now. When it returns, no later Get gets one.
+// now. When it returns, no later Get gets one; those of other nodes of a Fleet, as
+// soon as they have heard of it.
 func (c *Cache) Purge(tags ...string) {
 	if len(tags) == 0 {
 		return
 	}
-	c.purged.Add(1)
-	stamp := c.stamp()
-	c.purges.add(stamp, c.MaxLife, tags)
-	c.record(Purge{Stamp: stamp, Tags: tags})
+	c.purge(Purge{Tags: tags})
 }
 
 // PurgePrefix makes every entry die that has a tag that begins with prefix and whose
@@ -368,18 +380,12 @@ func (c *Cache) PurgePrefix(prefix string) {
 		c.PurgeAll()
 		return
 	}
-	c.purged.Add(1)
-	stamp := c.stamp()
-	c.purges.addPrefix(stamp, c.MaxLife, prefix)
-	c.record(Purge{Stamp: stamp, Prefixes: []string{prefix}})
+	c.purge(Purge{Prefixes: []string{prefix}})
 }
 
 // PurgeAll makes every entry die whose fill began before now.
 func (c *Cache) PurgeAll() {
-	c.purged.Add(1)
-	stamp := c.stamp()
-	c.purges.all(stamp)
-	c.record(Purge{Stamp: stamp, All: true})
+	c.purge(Purge{All: true})
 }
 
 // Purges counts the purges that have begun. What was read before the count
@@ -404,5 +410,9 @@ func (c *Cache) Close() error {
 		c.shards[i].mu.Unlock() //nolint:staticcheck // an empty section is the point
 	}
 	c.running.Wait()
-	return c.Tier.Close()
+	err := c.Tier.Close()
+	for _, tier := range c.Slower {
+		err = errors.Join(err, tier.Close())
+	}
+	return err
 }

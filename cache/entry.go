@@ -70,9 +70,17 @@ type Tier interface {
 	Close() error
 }
 
+// Sweeper is a tier that can be searched, so that the bytes of what was purged are
+// not kept until somebody asks for them.
+type Sweeper interface {
+	// Sweep removes the entries for which dead reports true, and returns how many.
+	// dead sees entries without their bodies. Ending ctx ends it.
+	Sweep(ctx context.Context, dead func(*Entry) bool) (removed int, err error)
+}
+
 // TierStats tells how full a tier is.
 type TierStats struct {
-	Bytes, Budget int64
+	Bytes, Budget int64  // both 0 where another process keeps the budget
 	Entries       int64  // 0 where nobody counts them
 	Failures      uint64 // of the medium: reads and writes that it could not do
 }

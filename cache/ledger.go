@@ -25,10 +25,10 @@ type Ledger interface {
 	// Recall returns every purge that an entry kept until now may be older than, in
 	// any order. It may say more than was recorded (all of an age), never less.
 	Recall(ctx context.Context) ([]Purge, error)
-	// Record returns once p is known to every later Recall, after a crash too. A
-	// ledger that cannot do that sees to it that no entry kept before p is found
+	// Record returns once all are known to every later Recall, after a crash too. A
+	// ledger that cannot do that sees to it that no entry kept before them is found
 	// after a restart, and returns what is wrong.
-	Record(p Purge) error
+	Record(all ...Purge) error
 }
 
 // recall makes the purges of earlier runs true in this one.
@@ -47,12 +47,45 @@ func (c *Cache) recall() error {
 	return nil
 }
 
-// record tells the ledger of a purge that is already true here.
-func (c *Cache) record(p Purge) {
-	if c.Ledger == nil {
+// purge makes p true for everybody, at a stamp of now.
+func (c *Cache) purge(p Purge) {
+	c.purged.Add(1)
+	if c.Fleet == nil {
+		p.Stamp = c.stamp()
+	} else {
+		p.Stamp = c.Fleet.Purge(c.ctx, p)
+	}
+	c.apply(p)
+}
+
+// Heard takes in what other nodes have purged. What is known already changes nothing.
+func (c *Cache) Heard(all []Purge) {
+	c.purged.Add(1)
+	c.apply(all...)
+}
+
+// apply makes purges true here, and for what of here outlives the process.
+func (c *Cache) apply(all ...Purge) {
+	var news []Purge
+	for _, p := range all {
+		if c.purges.known(p) {
+			continue
+		}
+		news = append(news, p)
+		if p.All {
+			c.purges.all(p.Stamp)
+		}
+		if len(p.Tags) > 0 {
+			c.purges.add(p.Stamp, c.MaxLife, p.Tags)
+		}
+		for _, prefix := range p.Prefixes {
+			c.purges.addPrefix(p.Stamp, c.MaxLife, prefix)
+		}
+	}
+	if c.Ledger == nil || len(news) == 0 {
 		return
 	}
-	if err := c.Ledger.Record(p); err != nil {
+	if err := c.Ledger.Record(news...); err != nil {
 		c.unrecorded.Add(1)
 	}
 }

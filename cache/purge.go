@@ -86,19 +86,53 @@ func (p *purges) addPrefix(stamp int64, maxLife time.Duration, prefix string) {
 	p.publish(next, stamp)
 }
 
-// addPrefix takes in a stamp that is newer than all it has.
+// addPrefix takes in a prefix. Another node's may come late, so its place is looked for.
 func (t *purgeTable) addPrefix(stamp, oldest int64, prefix string) {
-	kept := []prefixPurge{{prefix, stamp}}
+	var kept []prefixPurge
+	placed := false
 	for _, old := range t.prefixes {
-		if old.at > oldest && !strings.HasPrefix(old.text, prefix) {
+		if !placed && stamp >= old.at {
+			kept, placed = append(kept, prefixPurge{prefix, stamp}), true
+		}
+		covers := old.at >= stamp && strings.HasPrefix(prefix, old.text)
+		covered := old.at <= stamp && strings.HasPrefix(old.text, prefix)
+		placed = placed || covers
+		if old.at > oldest && !covered {
 			kept = append(kept, old)
 		}
+	}
+	if !placed {
+		kept = append(kept, prefixPurge{prefix, stamp})
 	}
 	if len(kept) > maxPrefixes {
 		t.floor = max(t.floor, kept[maxPrefixes/2].at)
 		kept = kept[:maxPrefixes/2]
 	}
 	t.prefixes = kept
+}
+
+// known reports whether what p says is so already.
+func (p *purges) known(purge Purge) bool {
+	table := p.table.Load()
+	switch {
+	case table == nil:
+		return false
+	case purge.Stamp <= table.floor:
+		return true
+	case purge.All:
+		return false
+	}
+	for _, tag := range purge.Tags {
+		if max(table.recent[tag], table.old[tag]) < purge.Stamp {
+			return false
+		}
+	}
+	for _, prefix := range purge.Prefixes {
+		if !slices.ContainsFunc(table.prefixes, func(p prefixPurge) bool { return p.at >= purge.Stamp && strings.HasPrefix(prefix, p.text) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // add notes that tags are purged at stamp. What no living entry can be older
@@ -108,7 +142,7 @@ func (p *purges) add(stamp int64, maxLife time.Duration, tags []string) {
 	defer p.mu.Unlock()
 	next := p.copy()
 	for _, tag := range tags {
-		next.recent[tag] = stamp
+		next.recent[tag] = max(stamp, next.recent[tag]) // another node's may come late
 	}
 	if len(next.recent) > maxRecent {
 		next.merge(stamp - int64(maxLife))
@@ -120,7 +154,10 @@ func (p *purges) add(stamp int64, maxLife time.Duration, tags []string) {
 func (p *purges) all(stamp int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.publish(&purgeTable{floor: stamp}, stamp)
+	next := p.copy()
+	next.merge(stamp)
+	next.floor = max(stamp, next.floor)
+	p.publish(next, stamp)
 }
 
 // recall takes in what earlier runs purged, and returns the newest stamp.

@@ -38,7 +38,10 @@ type CatalogOptions struct {
 	Images   int           // how many images are remembered; 100,000
 	// Elsewhere knows of images that Names does not have; nil: there are none.
 	Elsewhere Directory
-	Now       func() time.Time // time.Now
+	// Vouched reports whether Forget has been told of what other nodes changed; while it
+	// reports false, nothing is remembered. nil: there are none.
+	Vouched func() bool
+	Now     func() time.Time // time.Now
 }
 
 // Directory knows of images that are kept elsewhere: their records have no Blob and
@@ -98,6 +101,9 @@ func NewCatalog(names Names, o CatalogOptions) *Catalog {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Vouched == nil {
+		o.Vouched = func() bool { return true }
 	}
 	c := &Catalog{names: names, CatalogOptions: o, seed: maphash.MakeSeed()}
 	for i := range c.shards {
@@ -170,7 +176,7 @@ func (c *Catalog) account(ctx context.Context, hash string) (*accountView, error
 }
 
 func (c *Catalog) fresh(w *world) bool {
-	return w != nil && w.age == c.age.Load() && c.Now().Sub(w.read) < c.Remember
+	return w != nil && w.age == c.age.Load() && c.Now().Sub(w.read) < c.Remember && c.Vouched()
 }
 
 // current returns the world, read again if it is too old or was changed.
@@ -233,7 +239,7 @@ func (c *Catalog) Image(ctx context.Context, account, id string) (*Image, error)
 func (c *Catalog) expired(slot *imageSlot) bool {
 	select {
 	case <-slot.done:
-		return !c.Now().Before(slot.until)
+		return !c.Now().Before(slot.until) || !c.Vouched()
 	default:
 		return false
 	}

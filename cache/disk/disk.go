@@ -129,16 +129,11 @@ func (t *Tier) prepare() error {
 	if err := os.RemoveAll(filepath.Join(t.root, writingFolder)); err != nil {
 		return err
 	}
-	if err := t.purges.open(filepath.Join(t.root, "purges"), t.now()); err != nil {
+	if err := t.purges.open(filepath.Join(t.root, "purges"), t.now); err != nil {
 		if err := t.forgetAll(); err != nil {
 			return err
 		}
 		if err := t.purges.create(); err != nil {
-			return err
-		}
-	}
-	for i := range 256 {
-		if err := os.MkdirAll(filepath.Join(t.root, entriesFolder, hex.EncodeToString([]byte{byte(i)})), 0o700); err != nil {
 			return err
 		}
 	}
@@ -262,6 +257,11 @@ func (t *Tier) write(n name, frame []byte) error {
 	_, err = f.Write(frame)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), t.path(n))
+	}
+	if errors.Is(err, os.ErrNotExist) { // the first of its folder
+		if err = os.MkdirAll(filepath.Dir(t.path(n)), 0o700); err == nil {
+			err = os.Rename(f.Name(), t.path(n))
+		}
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))

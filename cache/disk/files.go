@@ -152,6 +152,9 @@ func (t *Tier) scan() {
 // was set back, and no purge could be told to be after it.
 func (t *Tier) list(folder string) []found {
 	entries, err := os.ReadDir(filepath.Join(t.root, entriesFolder, folder))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		t.failures.Add(1)
 		return nil

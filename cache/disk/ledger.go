@@ -25,6 +25,7 @@ type ledger struct {
 	path  string
 	file  *os.File
 	lines int // since it was written anew
+	now   func() time.Time
 }
 
 const (
@@ -36,13 +37,13 @@ const (
 
 // open finds the ledger at path and writes it anew, without what no entry can be
 // older than.
-func (l *ledger) open(path string, now time.Time) error {
-	l.path = path
+func (l *ledger) open(path string, now func() time.Time) error {
+	l.path, l.now = path, now
 	known, err := l.read()
 	if err != nil {
 		return err
 	}
-	return l.rewrite(compact(known, now.Add(-cache.MaxLife)))
+	return l.rewrite(compact(known, now().Add(-cache.MaxLife)))
 }
 
 // create begins an empty ledger.
@@ -57,17 +58,17 @@ func (l *ledger) Recall(context.Context) ([]cache.Purge, error) {
 
 // Record implements cache.Ledger. If the line cannot be written, the ledger goes: a
 // later Open then finds entries without one and drops them.
-func (l *ledger) Record(p cache.Purge) error {
+func (l *ledger) Record(all ...cache.Purge) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
 		return fs.ErrClosed
 	}
-	err := l.append(p)
+	err := l.append(all)
 	if err == nil && l.lines > maxLines {
 		var known []cache.Purge
 		if known, err = l.read(); err == nil {
-			err = l.rewrite(compact(known, time.Unix(0, p.Stamp).Add(-cache.MaxLife)))
+			err = l.rewrite(compact(known, l.now().Add(-cache.MaxLife)))
 		}
 	}
 	if err != nil {
@@ -76,9 +77,13 @@ func (l *ledger) Record(p cache.Purge) error {
 	return nil
 }
 
-func (l *ledger) append(p cache.Purge) error {
-	l.lines++
-	if _, err := l.file.Write(appendLine(nil, p)); err != nil {
+func (l *ledger) append(all []cache.Purge) error {
+	var b []byte
+	for _, p := range all {
+		b = appendLine(b, p)
+	}
+	l.lines += len(all)
+	if _, err := l.file.Write(b); err != nil {
 		return err
 	}
 	return l.file.Sync()

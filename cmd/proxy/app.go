@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ import (
 	"github.com/fovea-images/fovea/api"
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/cache/disk"
-	"github.com/fovea-images/fovea/cache/memory"
+	"github.com/fovea-images/fovea/cache/redis"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/codec"
 	"github.com/fovea-images/fovea/engine/face"
@@ -47,7 +46,8 @@ type app struct {
 	codecs    []engine.Codec
 	engine    *engine.Engine
 	cache     *cache.Cache
-	disk      *disk.Tier // nil = none
+	disk      *disk.Tier    // nil = none
+	shared    *redis.Shared // nil = this node is alone
 	web       *web.Origin
 	proxy     *proxy.Proxy
 	api       *api.API // nil = switched off
@@ -157,7 +157,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	complain("admin.", err)
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
 	complain("formats.", policy.Validate())
-	complain("cache.", a.newCache(settings, to))
+	complain("", a.newCache(settings, to))
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
 	}
@@ -189,6 +189,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		return nil, fmt.Errorf("api.%w", err)
 	}
 	a.measure()
+	a.measureTiers()
 	return a, nil
 }
 
@@ -244,38 +245,13 @@ func newWeb(o config.Origins, unkept func(address string) bool) (*web.Origin, er
 	return web.New(options)
 }
 
-func (a *app) newCache(settings config.Config, to purpose) error {
-	c := settings.Cache
-	fast, err := memory.New(int64(c.Memory))
-	if err != nil {
-		return fmt.Errorf("memory: %w", err)
-	}
-	var tier cache.Tier = fast
-	var ledger cache.Ledger
-	if c.Disk > 0 {
-		kept := disk.Options{Folder: cmp.Or(c.Folder, filepath.Join(settings.Data, "cache")), Bytes: int64(c.Disk)}
-		if err = kept.Validate(); err == nil && to == serving {
-			if a.disk, err = disk.Open(kept); err == nil {
-				tier, ledger = cache.Layers{fast, a.disk}, a.disk.Ledger()
-			}
-		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("disk: %w", err), fast.Close())
-		}
-	}
-	if a.cache, err = cache.New(cache.Options{Tier: tier, Ledger: ledger, FillTimeout: c.FillTimeout, NegativeTTL: c.NegativeTTL}); err != nil {
-		return errors.Join(err, tier.Close())
-	}
-	return nil
-}
-
 func (a *app) openStore(ctx context.Context, folder string) error {
 	names, err := sqldb.Open(ctx, filepath.Join(folder, namesFile))
 	if err != nil {
 		return err
 	}
 	a.library = &store.Library{Names: names, Forget: a.forget}
-	options := store.CatalogOptions{}
+	options := store.CatalogOptions{Vouched: a.vouched()}
 	if a.upstream != nil {
 		options.Elsewhere = a.upstream
 	}
@@ -402,6 +378,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		go func() { failed <- servers[i].Serve(listeners[i]) }()
 	}
 	go a.sweep(waits)
+	if a.shared != nil {
+		go a.shared.Run(waits)
+	}
 	go codec.Warm(waits)
 	go a.telemetry.Run(waits)
 	go a.ring.Run(waits)
@@ -427,6 +406,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 
 // ready reports whether images can be looked up.
 func (a *app) ready(ctx context.Context) error {
+	if a.shared != nil && !a.shared.Vouched() {
+		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
+	}
 	_, err := a.library.Names.Accounts(ctx)
 	return err
 }
@@ -503,12 +485,6 @@ func (a *app) measure() {
 	}
 	for name, c := range counters {
 		a.telemetry.Counter(name, c.help, c.read)
-	}
-	if a.disk != nil {
-		a.telemetry.Gauge("fovea_cache_disk_bytes", "Bytes of cached answers on disk.", func() float64 { return float64(a.disk.Stats().Bytes) })
-		a.telemetry.Gauge("fovea_cache_disk_entries", "Cached answers on disk.", func() float64 { return float64(a.disk.Stats().Entries) })
-		a.telemetry.Counter("fovea_cache_disk_failures_total", "Reads and writes that the disk could not do.", func() float64 { return float64(a.disk.Stats().Failures) })
-		a.telemetry.Counter("fovea_cache_purges_unrecorded_total", "Purges that could not be written down: the disk's answers are dropped at the next start.", func() float64 { return float64(a.cache.Stats().Unrecorded) })
 	}
 	a.telemetry.Gauge("fovea_cache_bytes", "Bytes held in memory.", func() float64 { return float64(a.cache.Stats().Tier.Bytes) })
 	a.telemetry.Gauge("fovea_engine_mezzanine_bytes", "Bytes of decoded sources kept in memory.", func() float64 { return float64(a.engine.Stats().MezzanineBytes) })

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/admin"
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/fault"
@@ -102,26 +103,55 @@ func sourceOf(text, zone string) (string, error) {
 
 // purge forgets p: first who looks up, then the sources, then what was made of them.
 func (a *app) purge(p purged) {
-	source, isSource := a.fetched(p.Tag)
-	sources, areSources := a.fetched(p.Prefix)
-	a.web.Forget(func(url string) bool {
-		begins := func(with string) bool { return strings.HasPrefix(url, with) }
-		return p.Everything || isSource && slices.Contains(source, url) || areSources && slices.ContainsFunc(sources, begins)
-	})
-	switch images, areImages := strings.CutPrefix(p.Prefix, "image:"); {
+	switch {
 	case p.Everything:
-		a.catalog.ForgetImages("", "")
+		a.drop(cache.Purge{All: true})
 		a.cache.PurgeAll()
-	case areImages:
-		account, prefix, _ := strings.Cut(images, "/")
-		a.catalog.ForgetImages(account, prefix)
-		a.cache.PurgePrefix(p.Prefix)
 	case p.Prefix != "":
+		a.drop(cache.Purge{Prefixes: []string{p.Prefix}})
 		a.cache.PurgePrefix(p.Prefix)
 	default:
-		a.forget(p.Tag)
+		a.drop(cache.Purge{Tags: []string{p.Tag}})
+		a.cache.Purge(p.Tag)
 	}
 	a.log.Info("purge", "what", p.String())
+}
+
+// heard makes what another node has purged true here, in the order of purge.
+func (a *app) heard(all []cache.Purge) {
+	for _, p := range all {
+		a.drop(p)
+	}
+	a.cache.Heard(all)
+}
+
+// drop forgets what p concerns of the records and sources in memory.
+func (a *app) drop(p cache.Purge) {
+	var whole, begins []string
+	for _, tag := range p.Tags {
+		if urls, ok := a.fetched(tag); ok {
+			whole = append(whole, urls...)
+		}
+	}
+	a.catalog.Forget(p.Tags...)
+	for _, prefix := range p.Prefixes {
+		if urls, ok := a.fetched(prefix); ok {
+			begins = append(begins, urls...)
+		}
+		if images, ok := strings.CutPrefix(prefix, "image:"); ok {
+			account, id, _ := strings.Cut(images, "/")
+			a.catalog.ForgetImages(account, id)
+		}
+	}
+	if p.All {
+		a.catalog.ForgetImages("", "")
+	}
+	if p.All || len(whole)+len(begins) > 0 {
+		a.web.Forget(func(url string) bool {
+			return p.All || slices.Contains(whole, url) ||
+				slices.ContainsFunc(begins, func(with string) bool { return strings.HasPrefix(url, with) })
+		})
+	}
 }
 
 // fetched are the URLs that the source of a tag, or of how one begins, is fetched by:

@@ -87,6 +87,9 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 	if a.disk != nil {
 		kept = fmt.Sprintf(", %v on disk", a.settings.Cache.Disk)
 	}
+	if a.shared != nil {
+		kept += ", and in Redis with other nodes"
+	}
 	line("cache", "%v in memory%s", a.settings.Cache.Memory, kept)
 	if a.api != nil {
 		line("api", "%s", a.apiAddress(address, account))

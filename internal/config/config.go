@@ -34,6 +34,7 @@ type Config struct {
 	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
 	Cloudflare    Cloudflare    `yaml:"cloudflare" doc:"the account at Cloudflare Images, for images that the store does not have"`
 	Cache         Cache         `yaml:"cache" doc:"finished answers"`
+	Redis         Redis         `yaml:"redis" doc:"what several nodes share: a second cache, and their purges"`
 	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
 	Formats       Formats       `yaml:"formats" doc:"largest outputs by format, longest side in pixels"`
 	Tokens        Tokens        `yaml:"tokens" doc:"proofs that open private images, beside Cloudflare's exp and sig, which always do"`
@@ -101,6 +102,15 @@ type Cache struct {
 	Revalidate  time.Duration `yaml:"stale_while_revalidate" doc:"how long a stale answer is served while it is made anew"`
 	Grace       time.Duration `yaml:"stale_if_error" doc:"how much longer while that fails"`
 	RemoteMin   time.Duration `yaml:"remote_min_ttl" doc:"least max-age of a remote source"`
+}
+
+// Redis are the knobs of what several nodes share.
+type Redis struct {
+	URL         Secret        `yaml:"url" doc:"Redis 7 or Valkey, redis://user:password@host:6379/0, or rediss:// with TLS; empty: this node is alone"`
+	Prefix      string        `yaml:"prefix" doc:"begins all keys; nodes of one service have the same"`
+	Timeout     time.Duration `yaml:"timeout" doc:"for one command; what takes longer is a miss"`
+	MaxBytes    Bytes         `yaml:"max_bytes" doc:"largest answer that is shared; how many are is the server's maxmemory"`
+	Consistency string        `yaml:"consistency" doc:"while Redis does not answer, eventual: serve what is kept here; strict: serve nothing that others may have purged more than a second ago"`
 }
 
 // Engine are the knobs of the picture work.
@@ -212,6 +222,7 @@ func Default() Config {
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
 		},
+		Redis:   Redis{Prefix: "fovea:", Timeout: 50 * time.Millisecond, MaxBytes: 1 << 20, Consistency: "eventual"},
 		Engine:  Engine{Sources: 64, Memory: 1 << 30, Mezzanines: 64 << 20, NativeEncoders: true, QueueTimeout: 10 * time.Second, AVIF: "background", AVIFPatience: 400 * time.Millisecond, Reencode: "off", MaxSide: 12_000, MaxPixels: 100_000_000},
 		Formats: Formats{AVIFAuto: 1200, AVIFExplicit: 1600, WebP: 16383},
 		Tokens:  Tokens{Refresh: 15 * time.Minute, Remember: 10_000},

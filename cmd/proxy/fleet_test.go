@@ -1,0 +1,57 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fovea-images/fovea/cache/redis/redistest"
+)
+
+func TestNodesShareAnswersAndPurges(t *testing.T) {
+	for _, consistency := range []string{"eventual", "strict"} {
+		t.Run(consistency, func(t *testing.T) {
+			server := redistest.Start(t)
+			folder := t.TempDir() // and its names: two nodes of one machine
+			file := filepath.Join(folder, "fovea.yaml")
+			text := "redis: {url: '" + server.URL + "', timeout: 2s, consistency: " + consistency + "}\n"
+			node := func() *running {
+				admin := freeAddress(t)
+				if err := os.WriteFile(file, []byte(text+"admin: {listen: '"+admin+"'}\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				s := start(t, "--config", file, "--data", folder)
+				s.admin = "http://" + admin
+				return s
+			}
+			a, b := node(), node()
+			ask := func(s *running, path string) (int, string) {
+				response, _ := get(t, s.url+"/cdn-cgi/imagedelivery/FoveaDemoAccountHash00/"+path)
+				status, _, _ := strings.Cut(response.Header.Get("Cache-Status"), "; ttl")
+				return response.StatusCode, status
+			}
+			for _, s := range []*running{a, b} { // both have heard of what was purged before them
+				redistest.Until(t, "the node serves what it keeps", func() bool {
+					_, status := ask(s, "ornament/public")
+					return status == "fovea; hit"
+				})
+			}
+			if status, outcome := ask(a, "landscape/w=64"); status != 200 || outcome != "fovea; fwd=uri-miss; stored" {
+				t.Errorf("the first node: %d %s", status, outcome)
+			}
+			if status, outcome := ask(b, "landscape/w=64"); status != 200 || outcome != "fovea; hit" {
+				t.Errorf("the second node: %d %s", status, outcome)
+			}
+			manage(t, a).call(t, http.MethodPatch, "v1/landscape", `{"requireSignedURLs":true}`)
+			if status, _ := ask(a, "landscape/w=64"); status != http.StatusForbidden {
+				t.Errorf("the node that made it private answers %d", status)
+			}
+			redistest.Until(t, "the other node has heard of it", func() bool { return b.gauge(t, "fovea_cache_purges_total") > 0 })
+			if status, _ := ask(b, "landscape/w=64"); status != http.StatusForbidden {
+				t.Errorf("the other node answers %d", status)
+			}
+		})
+	}
+}

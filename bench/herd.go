@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/fovea-images/fovea/bench/load"
@@ -22,6 +23,7 @@ func runHerd(ctx context.Context, b *bench) error {
 	defer b.rig.Origin.Delay.Store(0)
 	const herd = 1000
 	var times []float64
+	fetches, decodes := 1.0, 1.0 // of the round that was furthest off
 	for range b.rounds {
 		before, err := f.Metrics(ctx)
 		if err != nil {
@@ -40,10 +42,20 @@ func runHerd(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		b.exactly("fetches for 1,000 clients of one cold URL", float64(b.rig.Origin.Fetches("")-asked), 1)
-		b.exactly("decodes for 1,000 clients of one cold URL", after["fovea_engine_decodes_total"]-before["fovea_engine_decodes_total"], 1)
+		fetches = further(fetches, float64(b.rig.Origin.Fetches("")-asked))
+		decodes = further(decodes, after["fovea_engine_decodes_total"]-before["fovea_engine_decodes_total"])
 		times = append(times, float64(got.Elapsed)/float64(time.Millisecond))
 	}
+	b.exactly("fetches for 1,000 clients of one cold URL", fetches, 1)
+	b.exactly("decodes for 1,000 clients of one cold URL", decodes, 1)
 	b.find(finding{Name: "all 1,000 have their answer, of an origin that takes 300 ms", Value: figureOf(times), Unit: "ms"})
 	return nil
+}
+
+// further is which of two counts is further from 1.
+func further(a, b float64) float64 {
+	if math.Abs(b-1) > math.Abs(a-1) {
+		return b
+	}
+	return a
 }

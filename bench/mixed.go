@@ -106,6 +106,13 @@ func runMixed(ctx context.Context, b *bench) error {
 			return err
 		}
 		b.find(finding{Name: "hit ratio of " + p.Name, Value: figureOf([]float64{ratio}), Unit: "%"})
+		if p.Name == "nginx" {
+			kept, err := p.Kept()
+			if err != nil {
+				return err
+			}
+			b.find(finding{Name: "kept by nginx at the end, of what it may", Value: figureOf([]float64{100 * float64(kept) / float64(capacity)}), Unit: "%"})
+		}
 		if p.Name == f.Name {
 			b.atLeast("hit ratio of ours above the LRU, points", figureOf([]float64{ratio - least}), "≥ 3", 3)
 		}

@@ -25,7 +25,7 @@ const (
 
 // colours of bars and lines, told apart by those who see no red or green, too.
 func colour(i int) string {
-	return []string{"#0b6e99", "#8a8f98", "#c9711f", "#5b4b9a", "#2f8f5b", "#b3446c", "#b8a21f", "#4d5157"}[i%8]
+	return []string{"#0b6e99", "#8a8f98", "#c9711f", "#5b4b9a", "#2f8f5b", "#b3446c", "#b8a21f", "#4d5157", "#7fc4dd", "#e0b089", "#a9d6b8", "#d3a9c0"}[i%12]
 }
 
 // drawing is an SVG that grows downwards.

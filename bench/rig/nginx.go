@@ -2,7 +2,9 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,4 +75,23 @@ func (r *Rig) Nginx(ctx context.Context, cache int64) (*Process, error) {
 		return nil, err
 	}
 	return p, p.answers(ctx)
+}
+
+// Kept is how many bytes nginx's cache has in its files.
+func (p *Process) Kept() (int64, error) {
+	var sum int64
+	err := filepath.WalkDir(filepath.Join(p.folder, "cache"), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) { // forgotten meanwhile
+			return nil
+		}
+		if err == nil {
+			sum += info.Size()
+		}
+		return err
+	})
+	return sum, err
 }

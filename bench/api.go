@@ -19,7 +19,7 @@ func runAPI(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.result.contender(f.Process)
-	photo, err := b.photograph(300, 225, 1)
+	photo, err := photograph(300, 225, 1)
 	if err != nil {
 		return err
 	}

@@ -54,9 +54,9 @@ func (b *bench) warmed(ctx context.Context, env ...string) (*rig.Fovea, []versio
 	if err != nil {
 		return nil, nil, err
 	}
-	photo, err := b.photograph(2000, 1500, 1)
+	photos, err := b.photographs()
 	if err == nil {
-		err = f.Upload(ctx, "photo", photo, false)
+		err = f.Upload(ctx, "photo", photos[0], false)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -140,7 +140,7 @@ func (b *bench) manyKeys(ctx context.Context, f *rig.Fovea, peers []*rig.Process
 	var paths []string
 	for i := range images {
 		id := fmt.Sprintf("many/%d", i)
-		photo, err := b.photograph(400, 300, uint64(i))
+		photo, err := photograph(400, 300, uint64(i))
 		if err == nil {
 			err = f.Upload(ctx, id, photo, false)
 		}

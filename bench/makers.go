@@ -110,15 +110,14 @@ func hostPort(u *url.URL) string {
 
 // sources are pictures at the origin of which every number is one that nobody has
 // seen: /cold/<number>.jpg.
-type sources struct {
-	photos [][]byte
-	next   atomic.Int64
-}
+type sources struct{ next atomic.Int64 }
 
-// cold puts photographs behind endless names. Of -images those are taken that are
-// *.jpg of 1,000 pixels a side or more; without any, they are drawn.
-func (b *bench) cold() (*sources, error) {
-	var s sources
+// photographs are those of -images that are *.jpg of 1,000 pixels a side or more;
+// without any, they are drawn.
+func (b *bench) photographs() ([][]byte, error) {
+	if len(b.photos) > 0 {
+		return b.photos, nil
+	}
 	names, err := filepath.Glob(filepath.Join(b.images, "*.jpg"))
 	if b.images == "" || err != nil {
 		names = nil
@@ -130,20 +129,29 @@ func (b *bench) cold() (*sources, error) {
 		}
 		// Smaller ones would not be scaled down to what is asked for.
 		if config, _, err := image.DecodeConfig(bytes.NewReader(photo)); err == nil && min(config.Width, config.Height) >= 1000 {
-			s.photos = append(s.photos, photo)
+			b.photos = append(b.photos, photo)
 		}
 	}
-	if len(s.photos) > 0 {
-		b.result.note(fmt.Sprintf("Sources are the %d photographs that -images names", len(s.photos)))
-	} else {
-		for seed := range uint64(4) {
-			photo, err := b.photograph(2040, 1360, seed)
-			if err != nil {
-				return nil, err
-			}
-			s.photos = append(s.photos, photo)
+	if len(b.photos) > 0 {
+		b.result.note(fmt.Sprintf("Sources are the %d photographs of -images that have 1,000 pixels a side or more", len(b.photos)))
+		return b.photos, nil
+	}
+	b.result.note("Sources are generated: 2040×1360, with edges, gradients and grain, JPEG of quality 90")
+	for seed := range uint64(4) {
+		photo, err := encode(scene(2040, 1360, seed))
+		if err != nil {
+			return nil, err
 		}
-		b.result.note("Sources are generated: 2040×1360, with edges, gradients and grain, JPEG of quality 90")
+		b.photos = append(b.photos, photo)
+	}
+	return b.photos, nil
+}
+
+// cold puts the photographs behind endless names.
+func (b *bench) cold() (*sources, error) {
+	photos, err := b.photographs()
+	if err != nil {
+		return nil, err
 	}
 	b.rig.Origin.Make(func(path string) (string, []byte) {
 		text, ok := strings.CutPrefix(strings.TrimSuffix(path, ".jpg"), "/cold/")
@@ -151,9 +159,9 @@ func (b *bench) cold() (*sources, error) {
 		if !ok || err != nil {
 			return "", nil
 		}
-		return "image/jpeg", s.photos[number%len(s.photos)]
+		return "image/jpeg", photos[number%len(photos)]
 	})
-	return &s, nil
+	return &sources{}, nil
 }
 
 // another is a source that nobody has seen.

@@ -44,17 +44,9 @@ func scene(width, height int, seed uint64) *image.YCbCr {
 	return p
 }
 
-// photograph is a scene as a JPEG. Large ones are remembered: they take long.
-func (b *bench) photograph(width, height int, seed uint64) ([]byte, error) {
-	name := fmt.Sprintf("%d×%d %d", width, height, seed)
-	if photo := b.drawn[name]; photo != nil {
-		return photo, nil
-	}
-	photo, err := encode(scene(width, height, seed))
-	if err == nil && width > 1000 {
-		b.drawn[name] = photo
-	}
-	return photo, err
+// photograph is a scene as a JPEG.
+func photograph(width, height int, seed uint64) ([]byte, error) {
+	return encode(scene(width, height, seed))
 }
 
 func encode(p image.Image) ([]byte, error) {

@@ -20,7 +20,7 @@ func runPurge(ctx context.Context, b *bench) error {
 	}
 	var pictures [2][]byte
 	for i := range pictures {
-		if pictures[i], err = b.photograph(640, 480, uint64(i)); err != nil {
+		if pictures[i], err = photograph(640, 480, uint64(i)); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ type bench struct {
 	result   result
 	now      string // scenario under way
 	faults   []error
-	drawn    map[string][]byte // photographs
+	photos   [][]byte
 	sizes    map[string]string // options that were found, by image and size
 }
 
@@ -73,7 +73,7 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{options: o, out: out, log: log, rig: r, drawn: map[string][]byte{}, sizes: map[string]string{}}
+	b := &bench{options: o, out: out, log: log, rig: r, sizes: map[string]string{}}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	b.result.begin(ctx, o)
 	if o.target != "" {

@@ -49,9 +49,9 @@ func runSigned(ctx context.Context, b *bench) error {
 
 // proofs races the kinds of proof on one server.
 func (b *bench) proofs(ctx context.Context, f *rig.Fovea, v version, name string, private ed25519.PrivateKey) error {
-	photo, err := b.photograph(2000, 1500, 1)
+	photos, err := b.photographs()
 	if err == nil {
-		err = f.Upload(ctx, "private", photo, true)
+		err = f.Upload(ctx, "private", photos[0], true)
 	}
 	if err != nil {
 		return err

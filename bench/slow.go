@@ -99,7 +99,7 @@ func trickle(ctx context.Context, address string, raw []byte, read bool) {
 // undisturbed races hits at a steady rate, alone, with the works of beside, which
 // runs until its context ends, and alone again.
 func (b *bench) undisturbed(ctx context.Context, f *rig.Fovea, what string, beside func(context.Context) (string, error)) error {
-	photo, err := b.photograph(800, 600, 9)
+	photo, err := photograph(800, 600, 9)
 	if err == nil {
 		err = f.Upload(ctx, "steady", photo, false)
 	}

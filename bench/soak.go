@@ -30,7 +30,7 @@ func runSoak(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	photo, err := b.photograph(1600, 1200, 1)
+	photo, err := photograph(1600, 1200, 1)
 	for _, private := range []bool{false, true} {
 		if err == nil {
 			err = f.Upload(ctx, fmt.Sprintf("private/%t", private), photo, private)

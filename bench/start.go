@@ -17,7 +17,7 @@ func runStart(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.result.contender(f.Process)
-	photo, err := b.photograph(1600, 1200, 1)
+	photo, err := photograph(1600, 1200, 1)
 	if err == nil {
 		err = f.Upload(ctx, "first", photo, false)
 	}

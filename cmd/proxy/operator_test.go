@@ -462,3 +462,28 @@ func TestAnOperatorMakesTokensAndTakesThemBack(t *testing.T) {
 		t.Errorf("%d", response.StatusCode)
 	}
 }
+
+func TestAPurgeHasCloudflareAskedAgain(t *testing.T) {
+	u := newUpstream(t)
+	s := u.edge(t, "originals", strings.Replace(u.access(), "20ms", "1h", 1))
+	address := s.url + demoPath + "landscape/w=64"
+	becomes(t, address, 200)
+	u.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":true}`)
+	if response, _ := get(t, address); response.StatusCode != 200 {
+		t.Errorf("within cloudflare.remember: %d", response.StatusCode)
+	}
+	s.operate(t, "purge", object{"image": "ornament"}, &purged{})
+	if response, _ := get(t, address); response.StatusCode != 200 {
+		t.Errorf("after another image's purge: %d", response.StatusCode)
+	}
+	s.operate(t, "purge", object{"prefix": "land"}, &purged{})
+	if response, _ := get(t, address); response.StatusCode != 403 {
+		t.Errorf("after its purge: %d", response.StatusCode)
+	}
+	u.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":false}`)
+	s.operate(t, "purge", object{"image": "landscape"}, &purged{})
+	u.fail(cut)
+	if response, _ := get(t, address); response.StatusCode != 403 {
+		t.Errorf("while the API does not answer: %d, expected what it said last", response.StatusCode)
+	}
+}

@@ -127,6 +127,13 @@ func (a *app) heard(all []cache.Purge) {
 
 // drop forgets what p concerns of the records and sources in memory.
 func (a *app) drop(p cache.Purge) {
+	if a.upstream != nil { // before the catalog, which asks it
+		a.upstream.Forget(func(id string) bool {
+			tag := params.ImageTag(a.settings.Account, id)
+			return p.All || slices.Contains(p.Tags, tag) ||
+				slices.ContainsFunc(p.Prefixes, func(with string) bool { return strings.HasPrefix(tag, with) })
+		})
+	}
 	var whole, begins []string
 	for _, tag := range p.Tags {
 		if urls, ok := a.fetched(tag); ok {

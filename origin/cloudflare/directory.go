@@ -223,3 +223,19 @@ func (o *Origin) Run(ctx context.Context, every time.Duration, changed func()) {
 		}
 	}
 }
+
+// Forget has the API asked again for the images that goes says so of, when they are
+// wanted next. While it does not answer, what it said before is believed as ever.
+func (o *Origin) Forget(goes func(id string) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, known := range o.images {
+		if goes(id) {
+			known.at = known.at.Add(-o.Remember)
+			if known.err != nil {
+				known.at = known.at.Add(-missingFor)
+			}
+			o.images[id] = known
+		}
+	}
+}

@@ -16,7 +16,6 @@ import (
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/proxy"
 	"github.com/fovea-images/fovea/store"
-	"github.com/fovea-images/fovea/token"
 )
 
 // reads are the questions that change nothing.
@@ -429,11 +428,8 @@ func (o *operator) createGrant(ctx context.Context, q struct {
 	if q.Days > 0 {
 		grant.Expires = grant.Created.AddDate(0, 0, q.Days)
 	}
-	return createdGrant{grant.ID, reveal(secret)}, o.library.Names.AddGrant(ctx, grant)
+	return createdGrant{grant.ID, string(secret)}, o.library.Names.AddGrant(ctx, grant)
 }
-
-// reveal is the text of a secret, for who is to have it.
-func reveal(s token.Secret) string { return string(s) }
 
 func (o *operator) revokeGrant(ctx context.Context, q struct {
 	ID string `json:"id"`

@@ -70,7 +70,7 @@ func TestTheDashboard(t *testing.T) {
 	out, err := run.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
-	} else if !regexp.MustCompile(`(?s)pass 13\b.*fail 0\b.*skipped 0\b`).Match(out) {
-		t.Errorf("expected 13 tests to pass\n%s", out)
+	} else if !regexp.MustCompile(`(?s)pass [1-9][0-9]*\b.*fail 0\b.*cancelled 0\b.*skipped 0\b`).Match(out) {
+		t.Errorf("expected all tests to pass\n%s", out)
 	}
 }

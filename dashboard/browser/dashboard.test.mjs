@@ -64,7 +64,7 @@ const noted = (text) => page.locator('.note', { hasText: text }).first().waitFor
 const path = (id, last) => `/cdn-cgi/imagedelivery/${hash}/${id}/${last}`;
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--host-resolver-rules=MAP attacker.example 127.0.0.1'] });
   page = await open();
 });
 after(async () => { await browser?.close(); });
@@ -291,6 +291,42 @@ test('where a token is needed, it is asked for and kept in this tab', async () =
   assert.deepEqual([kept.cookies, kept.local, kept.page.includes(GUARDED_TOKEN)], ['', 0, false]);
   await guarded.context().close();
   complaints = complaints.filter((c) => !/401|Authorization/.test(c)); // the refusals, as the browser and the page tell them
+});
+
+test('pages of other sites can do nothing', async () => {
+  const context = await browser.newContext();
+  const stranger = await context.newPage();
+  const purges = async () => (await page.evaluate(async () => (await fetch('admin/v1/stats')).json())).cache.purges;
+  const account = await page.evaluate(async () => (await (await fetch('admin/v1/status')).json()).accounts[0].id);
+  const before = await purges();
+  // Of another origin: the images' own, on the same host.
+  await stranger.goto(DELIVERY + path('landscape', 'w=64'));
+  const tried = await stranger.evaluate(async ([base, id]) => {
+    const attempt = async (path, options) => {
+      try { return (await fetch(base + path, options)).type; } catch (error) { return error.name; }
+    };
+    const form = new FormData();
+    form.append('id', 'smuggled');
+    form.append('file', new Blob(['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>']), 'a.svg');
+    return {
+      asked: await attempt('/admin/v1/purge', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"everything":true}' }),
+      unasked: await attempt('/admin/v1/purge', { method: 'POST', mode: 'no-cors', body: '{"everything":true}' }),
+      upload: await attempt(`/client/v4/accounts/${id}/images/v1`, { method: 'POST', mode: 'no-cors', body: form }),
+      read: await attempt('/admin/v1/tokens', {}),
+    };
+  }, [DASHBOARD, account]);
+  assert.deepEqual([tried.asked, tried.read], ['TypeError', 'TypeError']);
+  assert.equal(await purges(), before);
+  assert.equal((await get(path('smuggled', 'public'))).status, 404);
+  // In a frame of another site.
+  await stranger.route('http://frames.example/', (route) => route.fulfill({ contentType: 'text/html', body: `<iframe src="${DASHBOARD}/"></iframe>` }));
+  await stranger.goto('http://frames.example/');
+  await stranger.waitForFunction(() => frames.length === 1);
+  assert.equal(await stranger.frameLocator('iframe').locator('#nav').count(), 0);
+  // A name that resolves to this machine is of one origin with itself.
+  const rebound = await stranger.goto(`${DASHBOARD.replace('localhost', 'attacker.example')}/admin/v1/status`);
+  assert.equal(rebound.status(), 403);
+  await context.close();
 });
 
 const looks = { light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, phone: { colorScheme: 'light', viewport: { width: 390, height: 844 }, hasTouch: true } };

@@ -46,7 +46,7 @@ const (
 // server answers requests.
 type server struct {
 	Options
-	ctx    context.Context //nolint:containedctx // of the server's life, not of a request
+	ctx    context.Context // of the server, not of a request
 	assets map[string]*asset
 }
 

@@ -37,8 +37,10 @@ async function go() {
   const [path, ...rest] = location.hash.replace(/^#\//, '').split('/');
   const section = sections.find((s) => s.path === path) || sections[0];
   for (const link of document.querySelectorAll('#nav a')) {
-    if (link.hash === `#/${section.path}`) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
+    if (link.hash === `#/${section.path}`) {
+      link.setAttribute('aria-current', 'page');
+      link.scrollIntoView({ block: 'nearest', inline: 'center' });
+    } else link.removeAttribute('aria-current');
   }
   leave();
   leave = () => {};

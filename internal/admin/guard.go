@@ -67,7 +67,7 @@ func hostname(host string) string {
 // sameSite refuses what another site's page sends, with a visitor's browser as its
 // hands.
 func (s *server) sameSite(rc *fasthttp.RequestCtx) *refusal {
-	refused := &refusal{fasthttp.StatusForbidden, "Expected a request of the dashboard's own, not of another site's page"}
+	refused := &refusal{fasthttp.StatusForbidden, "Expected a request of the dashboard's own, not of another site's page; a proxy in front has to pass the Host on"}
 	h := &rc.Request.Header
 	switch string(h.Peek("Sec-Fetch-Site")) {
 	case "", "same-origin", "none":

@@ -468,12 +468,12 @@ func TestNewRefuses(t *testing.T) {
 func TestEveryOutcomeHasAWordAndAStatus(t *testing.T) {
 	seen := map[string]bool{}
 	for o := range Outcome(len(outcomes)) {
-		if o.String() == "" || seen[o.String()] || o.Status(time.Minute) == "" {
-			t.Errorf("outcome %d: %q %q", o, o, o.Status(time.Minute))
+		if o.String() == "" || seen[o.String()] || len(o.AppendStatus(nil, time.Minute)) == 0 {
+			t.Errorf("outcome %d: %q %q", o, o, o.AppendStatus(nil, time.Minute))
 		}
 		seen[o.String()] = true
 	}
-	if Hit.Status(90*time.Second) != "hit; ttl=90" || Outcome(99).String() != "failed" {
+	if string(Hit.AppendStatus(nil, 90*time.Second)) != "hit; ttl=90" || Outcome(99).String() != "failed" {
 		t.Error("wrong words")
 	}
 }

@@ -38,23 +38,23 @@ func (o Outcome) String() string {
 // Served reports whether the answer was kept from before.
 func (o Outcome) Served() bool { return o == Hit || o == Stale || o == StaleError || o == Negative }
 
-// Status spells the outcome as the parameters of a Cache-Status member
+// AppendStatus spells the outcome as the parameters of a Cache-Status member
 // (RFC 9211); ttl is the answer's remaining freshness.
-func (o Outcome) Status(ttl time.Duration) string {
-	seconds := strconv.FormatInt(int64(ttl/time.Second), 10)
+func (o Outcome) AppendStatus(b []byte, ttl time.Duration) []byte {
+	seconds := int64(ttl / time.Second)
 	switch o {
 	case Hit:
-		return "hit; ttl=" + seconds
+		return strconv.AppendInt(append(b, "hit; ttl="...), seconds, 10)
 	case Stale, StaleError, Negative:
-		return "hit; ttl=" + seconds + "; detail=" + o.String()
+		return append(append(strconv.AppendInt(append(b, "hit; ttl="...), seconds, 10), "; detail="...), o.String()...)
 	case Miss:
-		return "fwd=uri-miss; stored; ttl=" + seconds
+		return strconv.AppendInt(append(b, "fwd=uri-miss; stored; ttl="...), seconds, 10)
 	case Coalesced:
-		return "fwd=uri-miss; collapsed; ttl=" + seconds
+		return strconv.AppendInt(append(b, "fwd=uri-miss; collapsed; ttl="...), seconds, 10)
 	case Bypass:
-		return "fwd=bypass"
+		return append(b, "fwd=bypass"...)
 	case Revalidated:
-		return "hit; detail=revalidated"
+		return append(b, "hit; detail=revalidated"...)
 	}
-	return "fwd=uri-miss; detail=failed"
+	return append(b, "fwd=uri-miss; detail=failed"...)
 }

@@ -15,34 +15,39 @@ import (
 	"github.com/fovea-images/fovea/token"
 )
 
+// admission is what became of the right to see an image.
+type admission struct {
+	private bool // the image needed a proof
+	verdict token.Verdict
+	expires time.Time // of the proof; zero = never
+}
+
 // authorise is step 5 of the way of a request: a private image is seen by those
 // who prove that they may, in this request (R-sign, R-private). Whatever was wrong
 // with a proof, the visitor reads the same sentence; the word for it is the
 // operator's.
-func (pl *plan) authorise(ctx context.Context, r *Request) error {
+func (pl *plan) authorise(ctx context.Context, r *Request) (admission, error) {
 	if !pl.image.RequireSigned || pl.variant != nil && pl.variant.NeverRequireSigned {
-		pl.verdict = token.Public
-		return nil
+		return admission{verdict: token.Public}, nil
 	}
-	pl.private = true
 	grant := token.Grant{Verdict: token.Missing}
 	// What we fetch for a transform of our own would be kept under a name that
 	// needs no proof.
 	if !strings.Contains(r.Via, viaFovea) {
 		keys, err := pl.proxy.Catalog.Keys(ctx, pl.target.Account)
 		if err != nil {
-			return err
+			return admission{private: true}, err
 		}
 		grant = pl.verify(r, pl.path, keys)
 		if grant.Verdict == token.BadSignature && pl.path != r.Target { // it may be over the path that visitors see
 			grant = pl.verify(r, r.Target, keys)
 		}
 	}
-	pl.verdict, pl.expires = grant.Verdict, grant.Expires
+	a := admission{true, grant.Verdict, grant.Expires}
 	if grant.Verdict == token.OK {
-		return nil
+		return a, nil
 	}
-	return fault.Wrap(fault.Denied, errors.New(grant.Verdict.String()), "This image needs a valid signature")
+	return a, fault.Wrap(fault.Denied, errors.New(grant.Verdict.String()), "This image needs a valid signature")
 }
 
 // verify looks for the proof in target, a raw request target.
@@ -54,22 +59,21 @@ func (pl *plan) verify(r *Request, target string, keys []token.Key) token.Grant 
 // stillMay asks again, by what is true now, whether the visitor may see a hosted image
 // that it has waited for. Bytes that were fetched meanwhile may be of an image that was
 // not there, or not private, when the wait began.
-func (pl *plan) stillMay(ctx context.Context, r *Request) error {
+func (pl *plan) stillMay(ctx context.Context, r *Request, was admission) (admission, error) {
 	if pl.target.Kind != params.Hosted {
-		return nil
+		return was, nil
 	}
-	image, err := pl.proxy.Catalog.Image(ctx, pl.target.Account, pl.target.Image)
-	if err != nil {
-		return err
+	now := *pl
+	var err error
+	if now.image, err = pl.proxy.Catalog.Image(ctx, pl.target.Account, pl.target.Image); err != nil {
+		return was, err
 	}
-	pl.image = image
 	if pl.variant != nil {
-		if pl.variant, err = pl.proxy.Catalog.Variant(ctx, pl.target.Account, pl.target.Variant); err != nil {
-			return err
+		if now.variant, err = pl.proxy.Catalog.Variant(ctx, pl.target.Account, pl.target.Variant); err != nil {
+			return was, err
 		}
 	}
-	pl.private = false
-	return pl.authorise(ctx, r)
+	return now.authorise(ctx, r)
 }
 
 // subject is what r asks to see. A width that depends on the client's hints is the
@@ -90,7 +94,7 @@ func (pl *plan) subject(r *Request) *token.Subject {
 // privately is the Cache-Control of a private answer: nobody but the visitor may
 // keep it, and no longer than the proof is good, or than the answer is meant to live
 // (R-ttl).
-func (pl *plan) privately(entry *cache.Entry) string {
+func (pl *plan) privately(a admission, entry *cache.Entry) string {
 	life := pl.maxAge
 	for _, f := range entry.Fields {
 		if f.Name != "Cache-Control" {
@@ -105,8 +109,8 @@ func (pl *plan) privately(entry *cache.Entry) string {
 			life = min(life, time.Duration(n)*time.Second)
 		}
 	}
-	if !pl.expires.IsZero() {
-		life = min(life, pl.expires.Sub(pl.proxy.Now()))
+	if !a.expires.IsZero() {
+		life = min(life, a.expires.Sub(pl.proxy.Now()))
 	}
 	return "private, max-age=" + strconv.FormatInt(int64(max(life, 0)/time.Second), 10)
 }

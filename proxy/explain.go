@@ -76,7 +76,7 @@ func (p *Proxy) Explain(ctx context.Context, r *Request, assume *engine.Info) Ex
 			e.Vary = strings.Split(f.Value, ", ")
 		}
 		if f.Name == "Cache-Control" && pl.private {
-			f.Value = pl.privately(&head)
+			f.Value = pl.privately(pl.admission, &head)
 		}
 		e.Headers = append(e.Headers, f.Name+": "+f.Value)
 	}

@@ -81,7 +81,7 @@ func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	o := Options{
 		Site:    params.Site{Zone: "example.com", DeliveryHosts: []string{"imagedelivery.net"}},
 		Catalog: catalog, Policy: negotiate.DefaultPolicy(), Cache: c, Engine: e, Stored: stored.New(catalog, blobs), Web: w,
-		AllowOrigin: "*", Version: "test", Report: func(r *Report) { f.reports <- *r },
+		AllowOrigin: "*", Version: "test", Report: func(r Report) { f.reports <- r },
 	}
 	for _, do := range change {
 		do(&o)

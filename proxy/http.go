@@ -18,6 +18,7 @@ import (
 
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/token"
@@ -131,6 +132,7 @@ func (silent) Printf(string, ...any) {}
 // bad picture must not take the process with it.
 func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	start := p.Now()
+	var request Request
 	var answer Answer
 	var err error
 	defer func() {
@@ -139,7 +141,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 			rc.Response.Reset()
 			p.fail(rc, answer.Kind, err)
 		}
-		p.report(rc, start, answer, err)
+		p.report(rc, start, &request, &answer, err)
 	}()
 	if p.Behind != nil && !p.ours(rc) {
 		answer.Kind, err = params.None, p.pass(ctx, rc)
@@ -155,8 +157,8 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 		writeFailure(rc, "", 9424, fasthttp.StatusMethodNotAllowed, "Expected the method GET, HEAD or OPTIONS")
 		return
 	}
-	request := p.readRequest(rc)
-	answer, err = p.Serve(ctx, request)
+	request = p.readRequest(rc)
+	answer, err = p.Serve(ctx, &request)
 	switch {
 	case errors.Is(err, errNotOurs):
 		err = nil
@@ -169,7 +171,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	case err != nil:
 		p.fail(rc, kindOrPath(answer.Kind, request.Target), err)
 	default:
-		p.write(rc, &answer)
+		p.write(rc, request.recalled, &answer)
 	}
 	rc.Response.SkipBody = rc.IsHead()
 }
@@ -262,16 +264,11 @@ func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 }
 
 // readRequest copies what an answer can depend on out of the server's buffers,
-// which are only ours until the handler returns.
-func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) *Request {
+// which are only ours until the handler returns. What is remembered of a request of the
+// same text need not be copied.
+func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) Request {
 	h := &rc.Request.Header
-	r := &Request{
-		Method:      string(rc.Method()),
-		Host:        string(h.Host()),
-		Target:      string(h.RequestURI()),
-		Via:         join(h.PeekAll("Via"), ", "),
-		IfNoneMatch: string(h.Peek("If-None-Match")),
-	}
+	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match"))}
 	if p.Tokens.Bearer {
 		r.Authorization = string(h.Peek("Authorization"))
 	}
@@ -281,20 +278,36 @@ func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) *Request {
 	if len(p.Referers.Hosts) > 0 {
 		r.Referer = string(h.Referer())
 	}
-	r.Client.Accept = join(h.PeekAll("Accept"), ", ")
-	r.Client.UserAgent = string(h.UserAgent())
-	r.Client.ViewportWidth = string(h.Peek("Sec-CH-Viewport-Width"))
-	r.Client.SaveData = string(h.Peek("Save-Data"))
-	r.Client.RTT = string(h.Peek("RTT"))
-	r.Client.ECT = string(h.Peek("ECT"))
-	r.Client.Downlink = string(h.Peek("Downlink"))
 	if since := h.Peek("If-Modified-Since"); len(since) > 0 {
 		// An invalid date is ignored, as RFC 9110 section 13.1.3 asks.
 		if at, err := fasthttp.ParseHTTPDate(since); err == nil {
 			r.IfModifiedSince = at
 		}
 	}
+	accept := h.PeekAll("Accept")
+	if len(accept) == 1 && r.Via == "" {
+		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0]); known != nil {
+			r.Host, r.Target, r.Client.Accept, r.recalled = known.host, known.target, known.accept, known
+			return r
+		}
+	}
+	r.Host, r.Target = string(h.Host()), string(h.RequestURI())
+	r.Client = negotiate.Client{
+		Accept: join(accept, ", "), UserAgent: string(h.UserAgent()), ViewportWidth: string(h.Peek("Sec-CH-Viewport-Width")),
+		SaveData: string(h.Peek("Save-Data")), RTT: string(h.Peek("RTT")), ECT: string(h.Peek("ECT")), Downlink: string(h.Peek("Downlink")),
+	}
 	return r
+}
+
+// method is the request's, without a copy of one that we answer.
+func method(rc *fasthttp.RequestCtx) string {
+	switch {
+	case rc.IsGet():
+		return fasthttp.MethodGet
+	case rc.IsHead():
+		return fasthttp.MethodHead
+	}
+	return string(rc.Method())
 }
 
 // join makes one field value of several lines of the same name (RFC 9110 section 5.2).
@@ -312,7 +325,46 @@ func join(lines [][]byte, separator string) string {
 	return b.String()
 }
 
-func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
+// dress is the header of the answers to one text by one entry, but for what passes.
+type dress struct {
+	entry  *cache.Entry
+	header fasthttp.ResponseHeader
+}
+
+// write writes answer. A public one from the cache that has been given before to the
+// same text, known, is dressed already.
+func (p *Proxy) write(rc *fasthttp.RequestCtx, known *recollection, answer *Answer) {
+	h := &rc.Response.Header
+	if worn := known.wears(answer); worn == nil {
+		p.dress(rc, answer)
+	} else if d := worn.Load(); d != nil && d.entry == answer.Entry {
+		d.header.CopyTo(h)
+	} else {
+		p.dress(rc, answer)
+		d = &dress{entry: answer.Entry}
+		h.CopyTo(&d.header)
+		worn.Store(d)
+	}
+	var room [64]byte
+	h.SetCanonical([]byte("Cache-Status"), answer.Outcome.AppendStatus(append(room[:0], "fovea; "...), answer.Entry.TTL(p.Now())))
+	if !answer.NotModified {
+		rc.Response.SetBodyRaw(answer.Entry.Body)
+	}
+}
+
+// wears is where the dress of answer is kept; nil: nowhere.
+func (known *recollection) wears(answer *Answer) *atomic.Pointer[dress] {
+	switch {
+	case known == nil || answer.Private || answer.Outcome != cache.Hit && answer.Outcome != cache.Revalidated:
+		return nil
+	case answer.NotModified:
+		return &known.head
+	}
+	return &known.whole
+}
+
+// dress sets the header of answer, but for Cache-Status, whose time passes.
+func (p *Proxy) dress(rc *fasthttp.RequestCtx, answer *Answer) {
 	h := &rc.Response.Header
 	e := answer.Entry
 	h.SetContentType(e.Type)
@@ -350,16 +402,13 @@ func (p *Proxy) write(rc *fasthttp.RequestCtx, answer *Answer) {
 	}
 	h.Set(doneHeader(answer.Kind), done)
 	h.Set("Server-Timing", timings)
-	h.Set("Cache-Status", "fovea; "+answer.Outcome.Status(e.TTL(p.Now())))
 	if text := warningText(answer.Warnings); text != "" {
 		h.Add("warning", text)
 	}
 	p.guard(rc, answer.Private)
 	if answer.NotModified {
 		rc.SetStatusCode(fasthttp.StatusNotModified)
-		return
 	}
-	rc.Response.SetBodyRaw(e.Body)
 }
 
 // variesBy is what of a request its answer depends on besides the entry: whether it
@@ -455,11 +504,22 @@ func kindOrPath(kind params.Kind, target string) params.Kind {
 
 // mediaType is the Content-Type of an answer of ours. A website's own are as many as
 // it likes, and metrics are not.
-func mediaType(rc *fasthttp.RequestCtx, kind params.Kind) string {
-	if kind == params.None {
+func mediaType(rc *fasthttp.RequestCtx, answer *Answer) string {
+	switch {
+	case answer.Kind == params.None:
 		return "other"
+	case answer.Entry != nil:
+		return same(answer.Entry.Type, rc.Response.Header.ContentType())
 	}
 	return string(rc.Response.Header.ContentType())
+}
+
+// same is text as a string, without a copy if it is known.
+func same(known string, text []byte) string {
+	if string(text) == known {
+		return known
+	}
+	return string(text)
 }
 
 // withoutQuery cuts the query off a target, and that of a source in it, which may
@@ -474,15 +534,14 @@ func withoutQuery(target string) string {
 	return target
 }
 
-func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, err error) {
-	path := withoutQuery(string(rc.Request.Header.RequestURI()))
+func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, request *Request, answer *Answer, err error) {
 	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	r := Report{
 		Start: start, Took: p.Now().Sub(start),
-		Method: string(rc.Method()), Host: string(rc.Host()), Path: path, Client: client.Unmap(),
-		Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
+		Method: method(rc), Host: same(request.Host, rc.Host()), Path: withoutQuery(same(request.Target, rc.Request.Header.RequestURI())),
+		Client: client.Unmap(), Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
-		Type: mediaType(rc, answer.Kind), Modified: !answer.NotModified, Source: answer.Source,
+		Type: mediaType(rc, answer), Modified: !answer.NotModified, Source: answer.Source,
 	}
 	if err != nil {
 		r.Code, _, _ = Failure(err)
@@ -490,5 +549,5 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, answer Answer, 
 	if !rc.IsHead() && !rc.Response.IsBodyStream() {
 		r.Bytes = len(rc.Response.Body())
 	}
-	p.Report(&r)
+	p.Report(r)
 }

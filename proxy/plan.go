@@ -24,6 +24,7 @@ type plan struct {
 	path     string // of the request, rewritten
 	target   params.Target
 	options  params.Options // the variant's or the URL's, with the client's hints applied
+	account  *store.Account // Hosted
 	image    *store.Image   // Hosted
 	variant  *store.Variant // Hosted, named
 	accepts  negotiate.Accepts
@@ -31,9 +32,7 @@ type plan struct {
 	warnings []params.Warning // about this request's spelling; not part of the entry
 	maxAge   time.Duration    // Hosted; of a remote source its origin decides
 	signed   string           // path and query for who renders it to judge; "" = nothing is for it to judge
-	private  bool             // it needed a proof
-	verdict  token.Verdict
-	expires  time.Time // of the proof; zero = never
+	admission
 
 	operator bool            // an operator looks, to whom no picture is closed
 	instead  *params.Options // take the place of the URL's; nil = they do not
@@ -46,6 +45,8 @@ type plan struct {
 	notes    []params.Warning // of geometry and choice; the entry carries them
 	key      string
 	effort   effort
+	shared   bool         // with other requests of the same text
+	foreseen *cache.Entry // head of the answer, if it is known and was asked for before
 }
 
 // chosen is what an answer will be.
@@ -101,7 +102,7 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Image) error {
 	t := &pl.target
 	account, err := pl.proxy.Catalog.Account(ctx, t.Account)
-	if err != nil {
+	if pl.account = account; err != nil {
 		return err
 	}
 	if t.Variant == "" && !account.Flexible && !pl.operator {
@@ -137,7 +138,7 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 	if pl.operator {
 		return nil
 	}
-	if err := pl.authorise(ctx, r); err != nil {
+	if pl.admission, err = pl.authorise(ctx, r); err != nil {
 		return err
 	}
 	// Nobody has told us whether the image is private: who renders it knows.
@@ -328,15 +329,27 @@ func (pl *plan) etag(media params.Media, validator, overlays string) string {
 // unchanged returns the head of a 304 if r's copy of a known picture is good, so
 // that neither cache nor origin is asked.
 func (pl *plan) unchanged(r *Request) *cache.Entry {
-	if !pl.known || len(pl.options.Draw) > 0 || r.IfNoneMatch == "" && r.IfModifiedSince.IsZero() {
+	if r.IfNoneMatch == "" && r.IfModifiedSince.IsZero() {
 		return nil
 	}
-	etag := pl.etag(pl.choice.Media, string(pl.image.Blob), "")
-	if !notModified(r, etag, pl.image.Uploaded) {
+	head := pl.foreseen
+	if head == nil {
+		head = pl.foresee()
+	}
+	if head == nil || !notModified(r, head.ETag, head.Modified) {
+		return nil
+	}
+	return head
+}
+
+// foresee returns the head of the answer, if nothing need be fetched or drawn to know it.
+func (pl *plan) foresee() *cache.Entry {
+	if !pl.known || len(pl.options.Draw) > 0 {
 		return nil
 	}
 	head := pl.head(pl.choice.VaryAccept)
-	head.Type, head.ETag, head.Modified = pl.choice.Media.String(), etag, pl.image.Uploaded
+	head.Type, head.Modified = pl.choice.Media.String(), pl.image.Uploaded
+	head.ETag = pl.etag(pl.choice.Media, string(pl.image.Blob), "")
 	return &head
 }
 

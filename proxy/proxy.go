@@ -57,9 +57,8 @@ type Options struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Report is told of every finished request, once; nil is nobody. It is
-	// called on the request's goroutine and must neither keep it waiting nor keep the
-	// report.
-	Report func(*Report)
+	// called on the request's goroutine and must not keep it waiting.
+	Report func(Report)
 }
 
 // Life says how long answers live. Zero fields take the contract's defaults.
@@ -98,6 +97,7 @@ type Proxy struct {
 	withoutAVIF negotiate.Policy
 	improving   chan struct{}
 	heat        heat
+	recall      recall
 }
 
 // New checks o and returns a Proxy over it.
@@ -119,7 +119,7 @@ func New(o Options) (*Proxy, error) {
 		o.Now = time.Now
 	}
 	if o.Report == nil {
-		o.Report = func(*Report) {}
+		o.Report = func(Report) {}
 	}
 	if o.Sources < 0 {
 		return nil, fmt.Errorf("sources: expected 0 or more, received %d", o.Sources)
@@ -137,7 +137,7 @@ func New(o Options) (*Proxy, error) {
 		}
 	}
 	o.Life = o.Life.withDefaults()
-	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements)}
+	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements), recall: newRecall()}
 	p.withoutAVIF.NoAVIF = true
 	return p, nil
 }
@@ -156,6 +156,8 @@ type Request struct {
 	// IfNoneMatch and IfModifiedSince are the request's conditions (RFC 9110 section 13).
 	IfNoneMatch     string
 	IfModifiedSince time.Time
+
+	recalled *recollection // of its text, still right when the request came; nil: none
 }
 
 // Answer is what a request gets.
@@ -185,22 +187,39 @@ type Answer struct {
 // web server would.
 var errNotOurs = errors.New("not an image path")
 
+// plan returns what is to be done for r, if it may be done for who asks: steps 3 to 7
+// of the way of a request. A plan that is recalled is shared with other requests.
+func (p *Proxy) plan(ctx context.Context, r *Request) (*plan, admission, error) {
+	if r.recalled != nil {
+		pl, err := &r.recalled.plan, p.welcome(r)
+		var a admission
+		if err == nil && pl.target.Kind == params.Hosted {
+			a, err = pl.authorise(ctx, r)
+		}
+		return pl, a, err
+	}
+	pl := &plan{proxy: p}
+	err := pl.resolve(ctx, r, nil)
+	return pl, pl.admission, err
+}
+
 // Serve answers r, from the cache if it can. The error, if any, is errNotOurs or
 // holds a *fault.Error; Answer.Kind is right even then. Ending ctx ends the wait,
 // not the work that others may wait for.
 func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
-	pl := &plan{proxy: p}
-	if err := pl.resolve(ctx, r, nil); err != nil {
-		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(err), Private: pl.private, Verdict: pl.verdict}, err
+	pl, admitted, err := p.plan(ctx, r)
+	if err != nil {
+		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(err), Private: admitted.private, Verdict: admitted.verdict}, err
 	}
-	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings, Private: pl.private, Verdict: pl.verdict}
+	answer := Answer{Kind: pl.target.Kind, Key: pl.key, Warnings: pl.warnings, Private: admitted.private, Verdict: admitted.verdict}
 	if pl.image != nil {
 		answer.Source = pl.image.Bytes
 	}
 	if head := pl.unchanged(r); head != nil {
-		if pl.private {
-			answer.CacheControl = pl.privately(head)
+		if admitted.private {
+			answer.CacheControl = pl.privately(admitted, head)
 		}
+		p.recall.keep(ctx, r, pl)
 		answer.Entry, answer.Outcome, answer.NotModified = head, cache.Revalidated, true
 		return answer, nil
 	}
@@ -210,15 +229,18 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		err = entry.Fault
 	}
 	if err == nil && outcome != cache.Hit && outcome != cache.Stale {
-		err = pl.stillMay(ctx, r) // it took time, and the image may have become private meanwhile
-		answer.Private, answer.Verdict = pl.private, pl.verdict
+		admitted, err = pl.stillMay(ctx, r, admitted) // it took time, and the image may have become private meanwhile
+		answer.Private, answer.Verdict = admitted.private, admitted.verdict
 	}
 	if err != nil {
 		answer.Fallback = pl.fallback(err)
 		return answer, err
 	}
-	if pl.private {
-		answer.CacheControl = pl.privately(entry)
+	if admitted.private {
+		answer.CacheControl = pl.privately(admitted, entry)
+	}
+	if outcome == cache.Hit {
+		p.recall.keep(ctx, r, pl)
 	}
 	pl.warmed(ctx, entry, outcome)
 	answer.Entry = entry

@@ -64,6 +64,7 @@ type world struct {
 	ids      map[string]*accountView
 	age      int64
 	read     time.Time
+	serial   uint64 // no other world has it
 }
 
 type accountView struct {
@@ -75,13 +76,15 @@ type accountView struct {
 
 type catalogShard struct {
 	mu     sync.RWMutex
-	images map[imageKey]*imageSlot
+	images map[imageKey]*imageSlot // what leaves it, leaves by drop
 }
 
 type imageKey struct{ account, id string }
 
-// imageSlot is one look-up. done closes when image and err are set.
+// imageSlot is one look-up. done closes when image, err and until are set. One that
+// is no longer among the images of its shard is gone, and nobody relies on it.
 type imageSlot struct {
+	gone  atomic.Bool
 	done  chan struct{}
 	image *Image
 	err   error
@@ -158,8 +161,12 @@ func (c *Catalog) Variant(ctx context.Context, hash, name string) (*Variant, err
 	if err != nil {
 		return nil, err
 	}
-	if v := view.variants[name]; v != nil {
-		return v, nil
+	return view.variant(name)
+}
+
+func (v *accountView) variant(name string) (*Variant, error) {
+	if found := v.variants[name]; found != nil {
+		return found, nil
 	}
 	return nil, fault.New(fault.NoVariant, "This account doesn't have variant with this name")
 }
@@ -169,24 +176,28 @@ func (c *Catalog) account(ctx context.Context, hash string) (*accountView, error
 	if err != nil {
 		return nil, err
 	}
+	return w.account(hash)
+}
+
+func (w *world) account(hash string) (*accountView, error) {
 	if view := w.accounts[hash]; view != nil {
 		return view, nil
 	}
 	return nil, fault.New(fault.WrongAccount, "There is no account with this hash")
 }
 
-func (c *Catalog) fresh(w *world) bool {
-	return w != nil && w.age == c.age.Load() && c.Now().Sub(w.read) < c.Remember && c.Vouched()
+func (c *Catalog) fresh(w *world, now time.Time) bool {
+	return w != nil && w.age == c.age.Load() && now.Sub(w.read) < c.Remember && c.Vouched()
 }
 
 // current returns the world, read again if it is too old or was changed.
 func (c *Catalog) current(ctx context.Context) (*world, error) {
-	if w := c.world.Load(); c.fresh(w) {
+	if w := c.world.Load(); c.fresh(w, c.Now()) {
 		return w, nil
 	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if w := c.world.Load(); c.fresh(w) {
+	if w := c.world.Load(); c.fresh(w, c.Now()) {
 		return w, nil
 	}
 	// The age before reading: a Forget meanwhile makes what is read too old.
@@ -214,6 +225,9 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 		view.names = slices.Sorted(maps.Keys(view.variants))
 		w.accounts[a.Hash], w.ids[a.ID] = view, view
 	}
+	if before := c.world.Load(); before != nil {
+		w.serial = before.serial + 1
+	}
 	c.world.Store(w)
 	return w, nil
 }
@@ -224,7 +238,15 @@ func (c *Catalog) shard(key imageKey) *catalogShard {
 
 // Image returns an image that has bytes, or a *fault.Error of kind NotFound.
 func (c *Catalog) Image(ctx context.Context, account, id string) (*Image, error) {
-	key := imageKey{account, id}
+	slot, err := c.slot(ctx, imageKey{account, id})
+	if err != nil {
+		return nil, err
+	}
+	return slot.image, slot.err
+}
+
+// slot returns the slot of key once it is filled, or an error that ended the wait.
+func (c *Catalog) slot(ctx context.Context, key imageKey) (*imageSlot, error) {
 	s := c.shard(key)
 	s.mu.RLock()
 	slot := s.images[key]
@@ -232,7 +254,7 @@ func (c *Catalog) Image(ctx context.Context, account, id string) (*Image, error)
 	if slot == nil || c.expired(slot) {
 		return c.look(ctx, s, key)
 	}
-	return slot.wait(ctx)
+	return slot, slot.wait(ctx)
 }
 
 // expired reports whether slot has landed and is too old.
@@ -245,21 +267,21 @@ func (c *Catalog) expired(slot *imageSlot) bool {
 	}
 }
 
-func (slot *imageSlot) wait(ctx context.Context) (*Image, error) {
+func (slot *imageSlot) wait(ctx context.Context) error {
 	select {
 	case <-slot.done:
-		return slot.image, slot.err
+		return nil
 	case <-ctx.Done():
-		return nil, fault.Of(ctx.Err())
+		return fault.Of(ctx.Err())
 	}
 }
 
 // look reads key, once for all who ask meanwhile.
-func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*Image, error) {
+func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*imageSlot, error) {
 	s.mu.Lock()
 	if slot := s.images[key]; slot != nil && !c.expired(slot) {
 		s.mu.Unlock()
-		return slot.wait(ctx)
+		return slot, slot.wait(ctx)
 	}
 	// The key's strings belong to a request: a remembered one must not keep the
 	// whole of it alive.
@@ -269,8 +291,9 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*Ima
 		if len(s.images) < c.Images/catalogShards+1 {
 			break
 		}
-		delete(s.images, other)
+		s.drop(other)
 	}
+	s.drop(key)
 	s.images[key] = slot
 	s.mu.Unlock()
 
@@ -296,7 +319,16 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*Ima
 	}
 	slot.until = c.Now().Add(keep)
 	close(slot.done)
-	return slot.image, slot.err
+	return slot, nil
+}
+
+// drop makes key unknown, and what was known of it no longer good for anybody. The
+// caller holds the lock.
+func (s *catalogShard) drop(key imageKey) {
+	if slot := s.images[key]; slot != nil {
+		slot.gone.Store(true)
+		delete(s.images, key)
+	}
 }
 
 // Forget drops what has one of these tags. A look-up that began before it never
@@ -312,7 +344,7 @@ func (c *Catalog) Forget(tags ...string) {
 			key := imageKey{account, id}
 			s := c.shard(key)
 			s.mu.Lock()
-			delete(s.images, key)
+			s.drop(key)
 			s.mu.Unlock()
 		}
 	}
@@ -327,9 +359,11 @@ func (c *Catalog) ForgetImages(account, prefix string) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		maps.DeleteFunc(s.images, func(key imageKey, _ *imageSlot) bool {
-			return account == "" || key.account == account && strings.HasPrefix(key.id, prefix)
-		})
+		for key := range s.images {
+			if account == "" || key.account == account && strings.HasPrefix(key.id, prefix) {
+				s.drop(key)
+			}
+		}
 		s.mu.Unlock()
 	}
 }

@@ -26,6 +26,7 @@ type fixture struct {
 	blobs   string // folder
 	account store.Account
 	nanos   atomic.Int64
+	deaf    bool // other nodes are not heard
 }
 
 type counting struct {

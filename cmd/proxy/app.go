@@ -442,7 +442,7 @@ func (a *app) sweep(ctx context.Context) {
 }
 
 // report tells telemetry of a finished request.
-func (a *app) report(r *proxy.Report) {
+func (a *app) report(r proxy.Report) {
 	a.telemetry.Finished(&telemetry.Request{
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
 		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),

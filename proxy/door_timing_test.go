@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// caller is a connection on which the same request comes n times; answers are dropped.
+type caller struct {
+	address net.TCPAddr
+	request []byte
+	n       int
+	at      int
+}
+
+func (c *caller) Read(p []byte) (int, error) {
+	if c.at == len(c.request) {
+		c.n, c.at = c.n-1, 0
+	}
+	if c.n <= 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.request[c.at:])
+	c.at += n
+	return n, nil
+}
+
+func (c *caller) Write(p []byte) (int, error) { return len(p), nil }
+
+func (*caller) Close() error                     { return nil }
+func (c *caller) LocalAddr() net.Addr            { return &c.address }
+func (c *caller) RemoteAddr() net.Addr           { return &c.address }
+func (*caller) SetDeadline(time.Time) error      { return nil }
+func (*caller) SetReadDeadline(time.Time) error  { return nil }
+func (*caller) SetWriteDeadline(time.Time) error { return nil }
+
+// browserRequest is what a browser sends for a picture.
+func browserRequest(target string, more ...string) []byte {
+	var b bytes.Buffer
+	b.WriteString("GET " + target + " HTTP/1.1\r\nHost: example.com\r\n" +
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n" +
+		"Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\n" +
+		"Referer: https://example.com/products/shoes\r\n")
+	for _, line := range more {
+		b.WriteString(line + "\r\n")
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// BenchmarkDoor is a hit from the request's bytes to the answer's, without a kernel,
+// beside a bare handler of the same server that writes the same body.
+func BenchmarkDoor(b *testing.B) {
+	f := newFixture(b, func(o *Options) { o.Report = func(Report) {} })
+	f.add("shoes/red.jpg", picture(1600, 1200))
+	target := path("shoes/red.jpg/width=300")
+	_, body := f.ask("GET", target, "Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
+	bare := &fasthttp.Server{Handler: func(rc *fasthttp.RequestCtx) {
+		rc.SetContentType("image/webp")
+		rc.Response.SetBodyRaw(body)
+	}}
+	response, _ := f.ask("GET", target, "Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
+	for _, tt := range []struct {
+		name    string
+		server  *fasthttp.Server
+		request []byte
+	}{
+		{"bare", bare, browserRequest(target)},
+		{"hit", NewServer(context.Background(), f.Proxy, ServerOptions{}), browserRequest(target)},
+		{"304", NewServer(context.Background(), f.Proxy, ServerOptions{}), browserRequest(target, "If-None-Match: "+response.Header.Get("ETag"))},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			b.ReportAllocs()
+			if err := tt.server.ServeConn(&caller{request: tt.request, n: b.N}); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

@@ -72,11 +72,12 @@ type ruleList struct {
 
 type rule struct {
 	Name     string  `json:"name"`
-	Calls    int64   `json:"calls"`
-	Answered int64   `json:"answered"`
-	Refused  int64   `json:"refused"`
-	Failures int64   `json:"failures"`
-	P95      float64 `json:"p95_ms"`
+	Calls    uint64  `json:"calls"`
+	Answered uint64  `json:"answered"` // requests that it answered itself
+	Failures uint64  `json:"failures"`
+	Skipped  uint64  `json:"skipped"` // requests that it was not asked about
+	Resting  bool    `json:"resting"` // it failed too often and is left alone for a while
+	Seconds  float64 `json:"seconds"` // of all calls together
 }
 
 type status struct {

@@ -44,6 +44,7 @@ export function number(n) {
 
 export function millis(n) {
   if (!n) return '–';
+  if (n < 0.1) return `${(n * 1000).toFixed(n < 0.01 ? 1 : 0)} µs`;
   if (n < 1) return `${n.toFixed(2)} ms`;
   return n < 1000 ? `${n < 10 ? n.toFixed(1) : Math.round(n)} ms` : `${(n / 1000).toFixed(1)} s`;
 }

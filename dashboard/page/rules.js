@@ -8,9 +8,9 @@ export async function rulesPage(app) {
   try { ({ rules } = await read('rules')); } catch { return none('This server has no rules.'); }
   if (!rules?.length) return none('No rules are loaded.');
   const rows = h('tbody', {});
-  const fill = (list) => rows.replaceChildren(...list.map((r) => h('tr', {}, h('td', {}, r.name), ...['calls', 'answered', 'refused', 'failures'].map((name) => h('td', { class: 'n' }, (r[name] ?? 0).toLocaleString('en'))), h('td', { class: 'n' }, millis(r.p95_ms)))));
+  const fill = (list) => rows.replaceChildren(...list.map((r) => h('tr', {}, h('td', {}, h('div', { class: 'row' }, r.name, r.resting && h('span', { class: 'badge off' }, 'Resting'))), ['calls', 'answered', 'failures', 'skipped'].map((name) => h('td', { class: 'n' }, (r[name] ?? 0).toLocaleString('en'))), h('td', { class: 'n' }, millis(r.calls ? r.seconds / r.calls * 1000 : 0)))));
   app.page('Rules', { below: h('p', { class: 'soft' }, 'In the order in which they run.') }, h('section', { class: 'card' }, h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Rules' },
-    h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, 'Rule'), ['Calls', 'Answered', 'Refused', 'Failures', '95 of 100 within'].map((t) => h('th', { class: 'n' }, t)))), rows))));
+    h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, 'Rule'), ['Calls', 'Answered', 'Failures', 'Skipped', 'Time of a call'].map((t) => h('th', { class: 'n' }, t)))), rows))));
   fill(rules);
   const timer = setInterval(async () => { if (!document.hidden) try { fill((await read('rules')).rules); } catch { /* the next one tells */ } }, 2000);
   return () => clearInterval(timer);

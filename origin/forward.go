@@ -12,6 +12,7 @@ type Forwarded struct {
 	Header         http.Header
 	Body           io.Reader // nil = none
 	Length         int64     // of the body; -1 = not known
+	Zone           string    // whose website; "" = the one that has no name
 	Host, Client   string    // what the visitor asked for, and the address it asked from
 	Secure         bool
 }

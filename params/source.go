@@ -25,7 +25,9 @@ func (s *Site) parseSource(text, zone string) (Source, error) {
 	}
 	scheme, rest, ok := cutScheme(text)
 	if !ok {
-		return pathSource(text)
+		source, err := pathSource(text)
+		source.Zone = s.Zone
+		return source, err
 	}
 	if scheme != "http" && scheme != "https" {
 		return Source{}, fault.New(fault.BadSource, "Expected a source with http:// or https://, received %s:", clip(scheme))

@@ -42,6 +42,17 @@ type Source struct {
 	// Value is the URL or the path (it starts with exactly one slash), with its
 	// query string, as it goes on the wire: not percent-decoded.
 	Value string
+	// Zone is whose path it is: paths of two zones are two sources. "" for the one
+	// zone that has no name, and for an absolute source.
+	Zone string
+}
+
+// URL returns the source as an absolute URL; a path belongs to its zone.
+func (s Source) URL() string {
+	if s.Absolute {
+		return s.Value
+	}
+	return "https://" + s.Zone + s.Value
 }
 
 // Warning is something in a request that could not be honoured and was left out.

@@ -18,10 +18,13 @@ const (
 type Site struct {
 	Zone          string   // host name whose paths are same-zone sources; "" = the request's host
 	DeliveryHosts []string // hosts that also answer the short delivery form; lower case, no port
-	Origins       Origins  // allowed sources besides the zone's own
-	Strict        bool     // refuse what would be ignored with a warning
-	Ladder        *Ladder  // limits options in URLs; nil = not
-	Rewrites      []Rewrite
+	// Delivery is what hosts with settings of their own say of that; they are believed first.
+	Delivery ByHost[bool]
+	Account  string  // the only account whose images are delivered; "" = any
+	Origins  Origins // allowed sources besides the zone's own
+	Strict   bool    // refuse what would be ignored with a warning
+	Ladder   *Ladder // limits options in URLs; nil = not
+	Rewrites []Rewrite
 }
 
 // Rewrite returns target by the first rule that is for it, or as it is. It is done
@@ -70,6 +73,15 @@ func originForm(host, target string) (string, string, bool) {
 	return rest[:end], rest[end:], true
 }
 
+// RequestHost returns the host that a request is for: that of its target if it is in
+// absolute form, else its Host header.
+func RequestHost(host, target string) string {
+	if own, _, ok := originForm(host, target); ok {
+		return own
+	}
+	return host
+}
+
 // SplitTarget returns the path and the query of a raw request target, as on the
 // wire, whatever its form.
 func SplitTarget(target string) (path, query string) {
@@ -102,6 +114,9 @@ func (s *Site) DeliveryOf(url string) (account, image string, ok bool) {
 }
 
 func (s *Site) delivers(host string) bool {
+	if delivers, ok := s.Delivery.Of(host); ok {
+		return delivers
+	}
 	if len(s.DeliveryHosts) == 0 {
 		return false
 	}
@@ -152,6 +167,9 @@ func (s *Site) parseDelivery(rest string) (Target, []Warning, error) {
 	hash, id, tail := rest[:first], rest[first+1:last], rest[last+1:]
 	if !isName(hash, 64) {
 		return t, nil, fault.New(fault.BadPath, "Expected an account hash of letters, digits, '-' and '_'")
+	}
+	if s.Account != "" && hash != s.Account {
+		return t, nil, fault.New(fault.WrongAccount, "Images of this account are not delivered on this host")
 	}
 	var err error
 	if t.Image, err = ParseImageID(id); err != nil {

@@ -117,6 +117,9 @@ func TestVectorsURLs(t *testing.T) {
 			case "transform":
 				check.Kind = Remote
 				check.Source = Source{Absolute: want.Source.Kind == "url", Value: want.Source.Value}
+				if !check.Source.Absolute {
+					check.Source.Zone = "example.com"
+				}
 			case "delivery":
 				check.Kind = Hosted
 			}

@@ -123,13 +123,13 @@ type Referers struct {
 
 // welcome refuses pages that may not show our images. The zone and the host that
 // was asked may always.
-func (p *Proxy) welcome(r *Request) error {
-	if len(p.Referers.Hosts) == 0 {
+func (at *Host) welcome(r *Request) error {
+	if len(at.Referers.Hosts) == 0 {
 		return nil
 	}
 	refused := fault.New(fault.Denied, "This page may not show images of this server")
 	if r.Referer == "" {
-		if p.Referers.Empty {
+		if at.Referers.Empty {
 			return nil
 		}
 		return refused
@@ -139,10 +139,10 @@ func (p *Proxy) welcome(r *Request) error {
 		return refused
 	}
 	host := strings.ToLower(u.Hostname())
-	if host == p.Site.Zone || strings.EqualFold(u.Host, r.Host) {
+	if host == at.Site.Zone || strings.EqualFold(u.Host, r.Host) {
 		return nil
 	}
-	for _, allowed := range p.Referers.Hosts {
+	for _, allowed := range at.Referers.Hosts {
 		parent, wild := strings.CutPrefix(allowed, "*.")
 		if host == parent || wild && strings.HasSuffix(host, "."+parent) {
 			return nil

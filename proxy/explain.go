@@ -17,6 +17,7 @@ import (
 type Explanation struct {
 	URL       string           `json:"url"`
 	Kind      string           `json:"kind"`
+	Host      string           `json:"host,omitempty"` // whose settings are in force; "" = those of all
 	Account   string           `json:"account,omitempty"`
 	Image     string           `json:"image,omitempty"`
 	Variant   string           `json:"variant,omitempty"`
@@ -44,7 +45,7 @@ type Explanation struct {
 func (p *Proxy) Explain(ctx context.Context, r *Request, assume *engine.Info) Explanation {
 	pl := &plan{proxy: p}
 	err := pl.resolve(ctx, r, record(assume))
-	e := Explanation{URL: r.Target, Kind: pl.target.Kind.String(), Status: http.StatusOK, Key: pl.key, Verdict: pl.verdict.String()}
+	e := Explanation{URL: r.Target, Kind: pl.target.Kind.String(), Host: pl.at.Name, Status: http.StatusOK, Key: pl.key, Verdict: pl.verdict.String()}
 	if !strings.Contains(r.Target, "://") {
 		e.URL = "http://" + r.Host + r.Target
 	}
@@ -119,6 +120,7 @@ func (e Explanation) String() string {
 	}
 	line("answer", "%s", answer)
 	line("failure", "%s", e.Failure)
+	line("settings", "%s", e.Host)
 	line("proof", "%s", e.Verdict)
 	line("hint", "%s", e.Hint)
 	if e.Kind == params.Hosted.String() {

@@ -131,7 +131,7 @@ func (pl *plan) asItIs(ctx context.Context, body []byte) (engine.Result, error) 
 func (pl *plan) fetch(ctx context.Context) (origin.Source, error) {
 	from, name := pl.proxy.Stored, ""
 	if pl.target.Kind == params.Remote {
-		from, name = pl.proxy.Web, pl.sourceURL()
+		from, name = pl.proxy.Web, remoteName(pl.target.Source)
 	} else {
 		name = pl.target.Account + "/" + pl.target.Image
 	}
@@ -142,10 +142,19 @@ func (pl *plan) fetch(ctx context.Context) (origin.Source, error) {
 	return src, err
 }
 
+// remoteName names a remote source, and never two. What the website behind says under a
+// path need not be what the world sees at the zone's URL.
+func remoteName(s params.Source) string {
+	if s.Absolute {
+		return s.Value
+	}
+	return s.Zone + " " + s.Value
+}
+
 // sourceName names src's bytes for the engine.
 func (pl *plan) sourceName(src origin.Source) string {
 	if pl.target.Kind == params.Remote {
-		return pl.sourceURL() + " " + src.Validator
+		return remoteName(pl.target.Source) + " " + src.Validator
 	}
 	return src.Validator // the hash of the bytes
 }

@@ -79,9 +79,9 @@ func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	w, err := web.New(web.Options{Site: base, AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(err)
 	o := Options{
-		Site:    params.Site{Zone: "example.com", DeliveryHosts: []string{"imagedelivery.net"}},
+		Host:    Host{Site: params.Site{Zone: "example.com", DeliveryHosts: []string{"imagedelivery.net"}}, AllowOrigin: "*"},
 		Catalog: catalog, Policy: negotiate.DefaultPolicy(), Cache: c, Engine: e, Stored: stored.New(catalog, blobs), Web: w,
-		AllowOrigin: "*", Version: "test", Report: func(r Report) { f.reports <- r },
+		Version: "test", Report: func(r Report) { f.reports <- r },
 	}
 	for _, do := range change {
 		do(&o)

@@ -112,7 +112,7 @@ func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server 
 		Concurrency:          o.Concurrency,
 		MaxConnsPerIP:        o.PerIP,
 		MaxRequestBodySize:   4 << 10, // no request for an image has a body
-		StreamRequestBody:    o.Other != nil || p.Behind != nil,
+		StreamRequestBody:    o.Other != nil || p.passes(),
 		CloseOnShutdown:      true,
 		NoDefaultContentType: true,
 		TCPKeepalive:         true,
@@ -133,57 +133,61 @@ func (silent) Printf(string, ...any) {}
 func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	start := p.Now()
 	var request Request
+	at := &p.Host
+	if !p.Hosts.Empty() {
+		at = p.At(string(rc.Request.Header.Host()), string(rc.Request.Header.RequestURI()))
+	}
 	var answer Answer
 	var err error
 	defer func() {
 		if v := recover(); v != nil {
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", v, debug.Stack()), "Internal error")
 			rc.Response.Reset()
-			p.fail(rc, answer.Kind, err)
+			at.fail(rc, answer.Kind, err)
 		}
 		p.report(rc, start, &request, &answer, err)
 	}()
-	if p.Behind != nil && !p.ours(rc) {
-		answer.Kind, err = params.None, p.pass(ctx, rc)
+	if at.Behind != nil && !at.ours(rc) {
+		answer.Kind, err = params.None, at.pass(ctx, rc)
 		return
 	}
 	switch string(rc.Method()) {
 	case fasthttp.MethodGet, fasthttp.MethodHead:
 	case fasthttp.MethodOptions:
-		p.preflight(rc)
+		at.preflight(rc)
 		return
 	default:
 		rc.Response.Header.Set("Allow", allowedMethods)
 		writeFailure(rc, "", 9424, fasthttp.StatusMethodNotAllowed, "Expected the method GET, HEAD or OPTIONS")
 		return
 	}
-	request = p.readRequest(rc)
+	request = p.readRequest(at, rc)
 	answer, err = p.Serve(ctx, &request)
 	switch {
 	case errors.Is(err, errNotOurs):
 		err = nil
 		notOurs(rc)
 	case err != nil && answer.Fallback != "":
-		p.fail(rc, answer.Kind, err)
+		at.fail(rc, answer.Kind, err)
 		rc.Response.ResetBody()
 		rc.Response.Header.Set("Location", answer.Fallback)
 		rc.SetStatusCode(fasthttp.StatusTemporaryRedirect)
 	case err != nil:
-		p.fail(rc, kindOrPath(answer.Kind, request.Target), err)
+		at.fail(rc, kindOrPath(answer.Kind, request.Target), err)
 	default:
-		p.write(rc, request.recalled, &answer)
+		p.write(at, rc, request.recalled, &answer)
 	}
 	rc.Response.SkipBody = rc.IsHead()
 }
 
 // ours reports whether the request's path is one of ours, whatever is wrong with it.
-func (p *Proxy) ours(rc *fasthttp.RequestCtx) bool {
+func (at *Host) ours(rc *fasthttp.RequestCtx) bool {
 	h := &rc.Request.Header
 	target := string(h.RequestURI())
 	if !strings.Contains(join(h.PeekAll("Via"), ", "), viaOurs) {
-		target = p.Site.Rewrite(target)
+		target = at.Site.Rewrite(target)
 	}
-	parsed, _, _ := p.Site.Parse(string(h.Host()), target) // Kind is right even beside an error
+	parsed, _, _ := at.Site.Parse(string(h.Host()), target) // Kind is right even beside an error
 	return parsed.Kind != params.None
 }
 
@@ -214,7 +218,7 @@ func (l *leash) Read(p []byte) (int, error) {
 
 // pass hands a request that is none of ours to the website behind, and its answer
 // back as it comes.
-func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
+func (at *Host) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 	h := &rc.Request.Header
 	path, query := params.SplitTarget(string(h.RequestURI()))
 	if strings.IndexByte(string(h.RequestURI()), '?') >= 0 {
@@ -244,9 +248,9 @@ func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 	} else {
 		f.Length = 0
 	}
-	response, err := p.Behind(ctx, f) //nolint:bodyclose // the server closes it at the end of the stream
+	response, err := at.Behind(ctx, f) //nolint:bodyclose // the server closes it at the end of the stream
 	if err != nil {
-		p.fail(rc, params.None, err)
+		at.fail(rc, params.None, err)
 		return err
 	}
 	for name, values := range response.Header {
@@ -266,7 +270,7 @@ func (p *Proxy) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 // readRequest copies what an answer can depend on out of the server's buffers,
 // which are only ours until the handler returns. What is remembered of a request of the
 // same text need not be copied.
-func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) Request {
+func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx) Request {
 	h := &rc.Request.Header
 	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match"))}
 	if p.Tokens.Bearer {
@@ -275,7 +279,7 @@ func (p *Proxy) readRequest(rc *fasthttp.RequestCtx) Request {
 	if p.Tokens.Cookie != "" {
 		r.Cookie = join(h.PeekAll("Cookie"), "; ")
 	}
-	if len(p.Referers.Hosts) > 0 {
+	if len(at.Referers.Hosts) > 0 {
 		r.Referer = string(h.Referer())
 	}
 	if since := h.Peek("If-Modified-Since"); len(since) > 0 {
@@ -333,14 +337,14 @@ type dress struct {
 
 // write writes answer. A public one from the cache that has been given before to the
 // same text, known, is dressed already.
-func (p *Proxy) write(rc *fasthttp.RequestCtx, known *recollection, answer *Answer) {
+func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, answer *Answer) {
 	h := &rc.Response.Header
 	if worn := known.wears(answer); worn == nil {
-		p.dress(rc, answer)
+		p.dress(at, rc, answer)
 	} else if d := worn.Load(); d != nil && d.entry == answer.Entry {
 		d.header.CopyTo(h)
 	} else {
-		p.dress(rc, answer)
+		p.dress(at, rc, answer)
 		d = &dress{entry: answer.Entry}
 		h.CopyTo(&d.header)
 		worn.Store(d)
@@ -364,7 +368,7 @@ func (known *recollection) wears(answer *Answer) *atomic.Pointer[dress] {
 }
 
 // dress sets the header of answer, but for Cache-Status, whose time passes.
-func (p *Proxy) dress(rc *fasthttp.RequestCtx, answer *Answer) {
+func (p *Proxy) dress(at *Host, rc *fasthttp.RequestCtx, answer *Answer) {
 	h := &rc.Response.Header
 	e := answer.Entry
 	h.SetContentType(e.Type)
@@ -397,7 +401,7 @@ func (p *Proxy) dress(rc *fasthttp.RequestCtx, answer *Answer) {
 	if answer.CacheControl != "" {
 		h.Set("Cache-Control", answer.CacheControl)
 	}
-	if also := p.variesBy(answer); also != "" {
+	if also := p.variesBy(at, answer); also != "" {
 		h.Set("Vary", strings.TrimPrefix(string(h.Peek("Vary"))+also, ", "))
 	}
 	h.Set(doneHeader(answer.Kind), done)
@@ -405,7 +409,7 @@ func (p *Proxy) dress(rc *fasthttp.RequestCtx, answer *Answer) {
 	if text := warningText(answer.Warnings); text != "" {
 		h.Add("warning", text)
 	}
-	p.guard(rc, answer.Private)
+	at.guard(rc, answer.Private)
 	if answer.NotModified {
 		rc.SetStatusCode(fasthttp.StatusNotModified)
 	}
@@ -413,7 +417,7 @@ func (p *Proxy) dress(rc *fasthttp.RequestCtx, answer *Answer) {
 
 // variesBy is what of a request its answer depends on besides the entry: whether it
 // was let in.
-func (p *Proxy) variesBy(answer *Answer) string {
+func (p *Proxy) variesBy(at *Host, answer *Answer) string {
 	also := ""
 	if answer.Private && p.Tokens.Bearer {
 		also += ", Authorization"
@@ -421,37 +425,37 @@ func (p *Proxy) variesBy(answer *Answer) string {
 	if answer.Private && p.Tokens.Cookie != "" {
 		also += ", Cookie"
 	}
-	if len(p.Referers.Hosts) > 0 {
+	if len(at.Referers.Hosts) > 0 {
 		also += ", Referer"
 	}
 	return also
 }
 
 // guard sets what goes with every answer, good or bad.
-func (p *Proxy) guard(rc *fasthttp.RequestCtx, private bool) {
+func (at *Host) guard(rc *fasthttp.RequestCtx, private bool) {
 	h := &rc.Response.Header
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", contentPolicy)
-	if p.AllowOrigin != "" && !private { // R-cors
-		h.Set("Access-Control-Allow-Origin", p.AllowOrigin)
+	if at.AllowOrigin != "" && !private { // R-cors
+		h.Set("Access-Control-Allow-Origin", at.AllowOrigin)
 	}
 }
 
-func (p *Proxy) preflight(rc *fasthttp.RequestCtx) {
+func (at *Host) preflight(rc *fasthttp.RequestCtx) {
 	h := &rc.Response.Header
 	h.Set("Allow", allowedMethods)
-	if p.AllowOrigin != "" {
-		h.Set("Access-Control-Allow-Origin", p.AllowOrigin)
+	if at.AllowOrigin != "" {
+		h.Set("Access-Control-Allow-Origin", at.AllowOrigin)
 		h.Set("Access-Control-Allow-Methods", allowedMethods)
 		h.Set("Access-Control-Max-Age", "86400")
 	}
 	rc.SetStatusCode(fasthttp.StatusNoContent)
 }
 
-func (p *Proxy) fail(rc *fasthttp.RequestCtx, kind params.Kind, err error) {
+func (at *Host) fail(rc *fasthttp.RequestCtx, kind params.Kind, err error) {
 	code, status, text := Failure(err)
-	if p.AllowOrigin != "" {
-		rc.Response.Header.Set("Access-Control-Allow-Origin", p.AllowOrigin)
+	if at.AllowOrigin != "" {
+		rc.Response.Header.Set("Access-Control-Allow-Origin", at.AllowOrigin)
 	}
 	writeFailure(rc, doneHeader(kind), code, status, text)
 	if status == fasthttp.StatusServiceUnavailable {

@@ -31,8 +31,7 @@ func (pl *plan) fetchOverlays(ctx context.Context) (overlaySources, error) {
 	all.Wait()
 	for i, err := range errs {
 		if err != nil {
-			f := fault.Of(err)
-			return o, fault.Wrap(f.Kind, err, "Overlay %d of draw: %s", i+1, f.Public)
+			return o, overlayFailure(i, err)
 		}
 		o.bodies[i] = o.sources[i].Body
 		o.validators += " " + o.sources[i].Validator
@@ -40,12 +39,25 @@ func (pl *plan) fetchOverlays(ctx context.Context) (overlaySources, error) {
 	return o, nil
 }
 
+// allowOverlays refuses overlays that may not be fetched for the host that was asked,
+// whether an answer with them is there already or not.
+func (pl *plan) allowOverlays() error {
+	for i, o := range pl.options.Draw {
+		if err := pl.at.Site.Allow(o.Source); err != nil {
+			return overlayFailure(i, err)
+		}
+	}
+	return nil
+}
+
+func overlayFailure(i int, err error) error {
+	f := fault.Of(err)
+	return fault.Wrap(f.Kind, err, "Overlay %d of draw: %s", i+1, f.Public)
+}
+
 func (pl *plan) fetchOverlay(ctx context.Context, source params.Source) (origin.Source, error) {
 	if pl.proxy.Web == nil {
 		return origin.Source{}, fault.New(fault.NotAllowed, "This server fetches no remote sources")
-	}
-	if err := pl.proxy.Site.Allow(source); err != nil {
-		return origin.Source{}, err
 	}
 	return pl.proxy.Web.Fetch(ctx, params.Target{Kind: params.Remote, Source: source})
 }

@@ -21,6 +21,7 @@ import (
 // on, and nothing else. Once resolved it is only read.
 type plan struct {
 	proxy    *Proxy
+	at       *Host
 	path     string // of the request, rewritten
 	target   params.Target
 	options  params.Options // the variant's or the URL's, with the client's hints applied
@@ -60,11 +61,12 @@ type chosen struct {
 // A non-nil assume stands in for the stored record of a hosted image.
 func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) error {
 	var err error
+	pl.at = pl.proxy.At(r.Host, r.Target)
 	pl.path = r.Target
 	if !strings.Contains(r.Via, viaOurs) { // a transform's own fetch is for what is behind the plain path
-		pl.path = pl.proxy.Site.Rewrite(r.Target)
+		pl.path = pl.at.Site.Rewrite(r.Target)
 	}
-	pl.target, pl.warnings, err = pl.proxy.Site.Parse(r.Host, pl.path)
+	pl.target, pl.warnings, err = pl.at.Site.Parse(r.Host, pl.path)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 		pl.target.Variant, pl.target.Options = "", *pl.instead
 	}
 	if pl.target.Kind != params.None && !pl.operator {
-		if err := pl.proxy.welcome(r); err != nil {
+		if err := pl.at.welcome(r); err != nil {
 			return err
 		}
 	}
@@ -89,6 +91,9 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	}
 	if len(pl.options.Draw) > 0 && strings.Contains(r.Via, viaOurs) {
 		return fault.New(fault.Loop, "The picture is itself drawn over another")
+	}
+	if err := pl.allowOverlays(); err != nil {
+		return err
 	}
 	pl.options, pl.hints = negotiate.Resolve(pl.options, r.Client)
 	pl.accepts = negotiate.ParseAccept(r.Client.Accept)
@@ -227,6 +232,9 @@ func (pl *plan) name() string {
 	if pl.target.Variant != "" {
 		b = append(append(b, " variant="...), pl.target.Variant...)
 	}
+	if t.Source.Zone != "" {
+		b = append(append(b, " zone="...), t.Source.Zone...)
+	}
 	if pl.image != nil {
 		b = strconv.AppendInt(append(b, " version="...), pl.image.Version, 10)
 	}
@@ -261,7 +269,7 @@ func (pl *plan) Tags() []string {
 		overlays = append(overlays, pl.hostedTags(o.Source.Value)...)
 	}
 	if t.Kind == params.Remote {
-		source := pl.sourceURL()
+		source := pl.target.Source.URL()
 		return append(append(overlays, params.SourceTag(source)), pl.hostedTags(source)...)
 	}
 	tags := []string{params.ImageTag(t.Account, t.Image), params.AccountTag(t.Account)}
@@ -274,19 +282,11 @@ func (pl *plan) Tags() []string {
 // hostedTags are those of the hosted image that a source URL delivers: what is made
 // from an image by way of its URL must go when the image does, or becomes private.
 func (pl *plan) hostedTags(source string) []string {
-	account, image, ok := pl.proxy.Site.DeliveryOf(source)
+	account, image, ok := pl.at.Site.DeliveryOf(source)
 	if !ok {
 		return nil
 	}
 	return []string{params.ImageTag(account, image), params.AccountTag(account)}
-}
-
-// sourceURL is the source as an absolute URL; a path belongs to the zone.
-func (pl *plan) sourceURL() string {
-	if pl.target.Source.Absolute {
-		return pl.target.Source.Value
-	}
-	return "https://" + pl.proxy.Site.Zone + pl.target.Source.Value
 }
 
 // fallback is where onerror=redirect sends the client: to the source itself, if
@@ -304,7 +304,7 @@ func (pl *plan) fallback(err error) string {
 	}
 	_, rest, _ := strings.Cut(source.Value, "://")
 	host, _, _ := strings.Cut(rest, "/")
-	if zone := pl.proxy.Site.Zone; zone != "" && (host == zone || strings.HasSuffix(host, "."+zone)) {
+	if zone := pl.at.Site.Zone; zone != "" && (host == zone || strings.HasSuffix(host, "."+zone)) {
 		return source.Value
 	}
 	return ""

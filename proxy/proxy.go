@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/fovea-images/fovea/cache"
@@ -23,7 +22,8 @@ import (
 
 // Options are what a Proxy is made from. Catalog, Cache, Engine and Stored are required.
 type Options struct {
-	Site    params.Site
+	Host                         // of all requests
+	Hosts   params.ByHost[*Host] // but of those that name one of these
 	Catalog *store.Catalog
 	Policy  negotiate.Policy
 	Cache   *cache.Cache
@@ -40,18 +40,12 @@ type Options struct {
 	// long as a fill may take.
 	Sources int
 	// Tokens verifies who may see private images; nil: one without public keys.
-	Tokens   *token.Verifier
-	Referers Referers
+	Tokens *token.Verifier
 	// AVIF, with AVIFPatience, is what becomes of AVIFs that take long to make: ""
 	// is AVIFBackground, 0 is 400 ms.
 	AVIF         AVIF
 	AVIFPatience time.Duration
 	Reencode     Reencode // "" is ReencodeOff
-	// AllowOrigin is the value of Access-Control-Allow-Origin on public images; "" sends none.
-	AllowOrigin string
-	// Behind passes on what is no image's to the website behind; nil: it is not found.
-	// What it returns with an error is nil; the door closes the answer's body.
-	Behind func(ctx context.Context, f *origin.Forwarded) (*http.Response, error)
 	// Version is told in the cf-resized header.
 	Version string
 	// Now is the clock; nil is time.Now.
@@ -152,7 +146,7 @@ type Request struct {
 	Via    string
 	// Authorization and Cookie may hold a proof; they are empty unless Tokens looks there.
 	Authorization, Cookie string
-	Referer               string // empty unless Referers wants it
+	Referer               string // empty unless the host's Referers want it
 	// IfNoneMatch and IfModifiedSince are the request's conditions (RFC 9110 section 13).
 	IfNoneMatch     string
 	IfModifiedSince time.Time
@@ -191,7 +185,7 @@ var errNotOurs = errors.New("not an image path")
 // of the way of a request. A plan that is recalled is shared with other requests.
 func (p *Proxy) plan(ctx context.Context, r *Request) (*plan, admission, error) {
 	if r.recalled != nil {
-		pl, err := &r.recalled.plan, p.welcome(r)
+		pl, err := &r.recalled.plan, r.recalled.plan.at.welcome(r)
 		var a admission
 		if err == nil && pl.target.Kind == params.Hosted {
 			a, err = pl.authorise(ctx, r)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -25,7 +24,6 @@ import (
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
 	"github.com/fovea-images/fovea/negotiate"
-	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/origin/cloudflare"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
@@ -51,7 +49,6 @@ type app struct {
 	web       *web.Origin
 	proxy     *proxy.Proxy
 	api       *api.API // nil = switched off
-	site      params.Site
 	ring      *token.Ring
 	upstream  *cloudflare.Origin // nil = none
 	admin     *operator          // nil = no admin listener
@@ -74,7 +71,7 @@ func lookingApp(ctx context.Context, settings config.Config) (*app, error) {
 	}
 	a.scratch = scratch
 	if scratch != "" {
-		if _, err := a.library.EnsureAccount(ctx, settings.Account, settings.Flexible); err != nil {
+		if _, err := a.ensureAccounts(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
 		}
 	}
@@ -106,10 +103,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 			err = errors.Join(err, a.close())
 		}
 	}()
-	site := params.Site{
-		Zone: strings.ToLower(settings.Zone), DeliveryHosts: lower(settings.DeliveryHosts), Strict: settings.StrictOptions,
-	}
-	var complaints []error
+	at, complaints := newHosts(settings)
 	complain := func(key string, err error) {
 		if err != nil {
 			complaints = append(complaints, fmt.Errorf("%s%w", key, err))
@@ -117,21 +111,10 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	}
 	_, err = telemetry.NewLog(io.Discard, settings.Log.Level, settings.Log.Format)
 	complain("log.", err)
-	complain("account: ", checkHash(settings.Account))
-	site.Origins, err = params.ParseOrigins(settings.Origins.Allowed)
-	complain("origins.allowed: ", err)
 	a.codecs, err = codec.Table(codec.Options{Portable: !settings.Engine.NativeEncoders, NativeDecoders: settings.Engine.NativeDecoders})
 	complain("engine.native_decoders: ", err)
 	faces, err := face.New()
 	complain("", err)
-	site.Rewrites, err = newRewrites(settings.Paths)
-	complain("paths: ", err)
-	if settings.Origins.Forward && settings.Origins.Site == "" {
-		complain("origins.forward: ", errors.New("expected origins.site, the website to pass paths on to"))
-	}
-	l := settings.Ladder
-	site.Ladder, err = params.NewLadder(params.Ladder{Widths: l.Widths, Heights: l.Heights, Qualities: l.Qualities, Options: l.Options, Refuse: l.Refuse})
-	complain("flexible.", err)
 	a.ring, err = newRing(ctx, settings.Tokens, log.Logger)
 	complain("tokens.keys: ", err)
 	tokens, err := token.New(token.Options{
@@ -139,20 +122,17 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		SignedOptions: settings.Tokens.SignedOptions, Remember: settings.Tokens.Remember, Now: now,
 	})
 	complain("tokens.", err)
-	referers, err := newReferers(settings.Hotlink)
-	complain("hotlink.referers: ", err)
 	a.engine, err = engine.New(engine.Options{
 		Codecs: a.codecs, Faces: faces, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
 		Memory: int64(settings.Engine.Memory), Mezzanines: int64(settings.Engine.Mezzanines),
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})
 	complain("engine: ", err)
-	a.web, err = newWeb(settings.Origins, func(address string) bool {
-		_, _, hosted := site.DeliveryOf(address)
+	a.web, err = newWeb(settings.Origins, at.zones, func(address string) bool {
+		_, _, hosted := at.all.Site.DeliveryOf(address)
 		return hosted
 	})
 	complain("origins.", err)
-	a.site = site
 	a.admin, err = newOperator(a, settings.Admin, now)
 	complain("admin.", err)
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
@@ -169,16 +149,12 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	}
 	hosted, render := a.hosted(settings.Cloudflare)
 	c := settings.Cache
-	var behind func(context.Context, *origin.Forwarded) (*http.Response, error)
-	if settings.Origins.Forward {
-		behind = a.web.Forward
-	}
+	at.behind(a.web.Forward)
 	a.proxy, err = proxy.New(proxy.Options{
-		Behind: behind,
-		Site:   site, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
+		Host: at.all, Hosts: at.own, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
 		Stored: hosted, Render: render, Web: a.web,
 		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
-		Tokens: tokens, Referers: referers, AllowOrigin: settings.CORS, Sources: settings.Engine.Sources,
+		Tokens: tokens, Sources: settings.Engine.Sources,
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
 		Version: version, Report: a.report,
 	})
@@ -226,15 +202,8 @@ func lower(list []string) []string {
 	return all
 }
 
-func newWeb(o config.Origins, unkept func(address string) bool) (*web.Origin, error) {
-	options := web.Options{MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
-	if o.Site != "" {
-		site, err := url.Parse(o.Site)
-		if err != nil {
-			return nil, errors.New("site: expected a URL such as https://www.example.com, received something else")
-		}
-		options.Site = site
-	}
+func newWeb(o config.Origins, zones map[string]*url.URL, unkept func(address string) bool) (*web.Origin, error) {
+	options := web.Options{Zones: zones, MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
 	for _, text := range o.AllowPrivate {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -274,8 +243,8 @@ func (a *app) newAPI(settings config.Config) error {
 		return err
 	}
 	imports := settings.Origins
-	imports.MaxBytes, imports.Site, imports.Keep = c.MaxBytes, "", 0
-	from, err := newWeb(imports, nil)
+	imports.MaxBytes, imports.Keep = c.MaxBytes, 0
+	from, err := newWeb(imports, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -321,9 +290,23 @@ func (a *app) close() error {
 	return errors.Join(err, removeAll(a.scratch))
 }
 
+// ensureAccounts makes the accounts that the configuration names, if they are not
+// there, and returns the one outside of hosts.
+func (a *app) ensureAccounts(ctx context.Context) (store.Account, error) {
+	for i, own := range a.settings.Hosts {
+		if own.Account == nil || *own.Account == a.settings.Account {
+			continue
+		}
+		if _, err := a.library.EnsureAccount(ctx, *own.Account, a.settings.Flexible); err != nil {
+			return store.Account{}, fmt.Errorf("hosts[%d].account: %w", i, err)
+		}
+	}
+	return a.library.EnsureAccount(ctx, a.settings.Account, a.settings.Flexible)
+}
+
 // open makes the store ready to be served and returns what to say at the start.
 func (a *app) open(ctx context.Context, address string) (string, error) {
-	account, err := a.library.EnsureAccount(ctx, a.settings.Account, a.settings.Flexible)
+	account, err := a.ensureAccounts(ctx)
 	if err != nil {
 		return "", fmt.Errorf("account: %w", err)
 	}

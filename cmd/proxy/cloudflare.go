@@ -38,8 +38,8 @@ func newCloudflare(settings config.Config, log *slog.Logger) (*cloudflare.Origin
 		return nil, errors.New("mirror: expected mode originals: only originals are worth keeping")
 	}
 	places := settings.Origins
-	places.Site, places.Keep = "", 0
-	from, err := newWeb(places, nil)
+	places.Keep = 0
+	from, err := newWeb(places, nil, nil)
 	if err != nil {
 		return nil, err
 	}

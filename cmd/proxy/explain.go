@@ -21,6 +21,7 @@ type explainCmd struct {
 	URLs   []string `arg:"" optional:"" name:"url" help:"URLs, or paths on localhost; none: one a line from standard input."`
 	Accept string   `help:"Accept header of the request." placeholder:"TYPES"`
 	Header []string `help:"Further request header, NAME: VALUE; may be repeated." sep:"none" placeholder:"K:V"`
+	Host   string   `help:"Host header of the request; of paths it is localhost otherwise." placeholder:"HOST"`
 	Source string   `help:"Header of the source: WxH:type, such as 1600x1200:jpeg; add +alpha, +frames=N, +orientation=N." placeholder:"WxH:TYPE"`
 	JSON   bool     `name:"json" help:"One JSON object a line."`
 }
@@ -67,7 +68,9 @@ func (c *explainCmd) explain(ctx context.Context, a *app, address string) (proxy
 	if err != nil {
 		return proxy.Explanation{}, err
 	}
-	r.Host, r.Target = split(address)
+	if r.Host, r.Target = split(address); c.Host != "" {
+		r.Host = c.Host
+	}
 	return a.proxy.Explain(ctx, &r, assume), nil
 }
 

@@ -245,7 +245,9 @@ func get(t *testing.T, address string, header ...string) (*http.Response, []byte
 	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
-		request.Header.Set(name, value)
+		if request.Header.Set(name, value); name == "Host" {
+			request.Host = value
+		}
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -28,6 +28,7 @@ type Config struct {
 	Demo          bool          `yaml:"demo" doc:"put the demo pictures into an empty store"`
 	Zone          string        `yaml:"zone" doc:"host name whose paths are same-zone sources; empty: the request's own host"`
 	DeliveryHosts []string      `yaml:"delivery_hosts" doc:"hosts that also answer /<hash>/<id>/<variant> without /cdn-cgi/imagedelivery"`
+	Hosts         []Host        `yaml:"hosts" doc:"hosts with settings of their own; what one leaves out is as it is for all others"`
 	Paths         []string      `yaml:"paths" doc:"plain paths for image URLs, such as '/images/* => /cdn-cgi/imagedelivery/<hash>/$1'; the first that fits counts"`
 	StrictOptions bool          `yaml:"strict_options" doc:"refuse what would otherwise be ignored with a warning"`
 	CORS          string        `yaml:"cors" doc:"Access-Control-Allow-Origin of images; empty sends none"`
@@ -45,6 +46,43 @@ type Config struct {
 	Admin         Admin         `yaml:"admin" doc:"what operators see and do"`
 	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
 	Shutdown      time.Duration `yaml:"shutdown" doc:"how long running answers may take to finish at the end"`
+}
+
+// Host are the knobs that may differ by the Host header. A knob that is not set is the
+// one of the same name outside.
+type Host struct {
+	Names         []string    `yaml:"names" doc:"Host headers that this is for, without ports: host, or *.host, which is the host and all below it; the most exact counts"`
+	Account       *string     `yaml:"account" doc:"the only account whose images are delivered on these hosts"`
+	Zone          *string     `yaml:"zone" doc:"as zone; the first of names where origins.site is set and this is not"`
+	Delivery      *bool       `yaml:"delivery" doc:"these hosts also answer /<hash>/<id>/<variant>; not set: if delivery_hosts has them"`
+	Paths         []string    `yaml:"paths" doc:"as paths"`
+	StrictOptions *bool       `yaml:"strict_options" doc:"as strict_options"`
+	CORS          *string     `yaml:"cors" doc:"as cors"`
+	Origins       HostOrigins `yaml:"origins" doc:"as origins"`
+	Ladder        HostLadder  `yaml:"flexible" doc:"as flexible"`
+	Hotlink       HostHotlink `yaml:"hotlink" doc:"as hotlink"`
+}
+
+// HostOrigins are the knobs of Origins that may differ by host.
+type HostOrigins struct {
+	Forward *bool    `yaml:"forward" doc:"as origins.forward"`
+	Site    *string  `yaml:"site" doc:"as origins.site"`
+	Allowed []string `yaml:"allowed" doc:"as origins.allowed"`
+}
+
+// HostLadder are the knobs of Ladder.
+type HostLadder struct {
+	Widths    []int    `yaml:"widths" doc:"as flexible.widths"`
+	Heights   []int    `yaml:"heights" doc:"as flexible.heights"`
+	Qualities []int    `yaml:"qualities" doc:"as flexible.qualities"`
+	Options   []string `yaml:"options" doc:"as flexible.options"`
+	Refuse    *bool    `yaml:"refuse" doc:"as flexible.refuse"`
+}
+
+// HostHotlink are the knobs of Hotlink.
+type HostHotlink struct {
+	Referers []string `yaml:"referers" doc:"as hotlink.referers"`
+	Empty    *bool    `yaml:"allow_empty" doc:"as hotlink.allow_empty"`
 }
 
 // Origins are the knobs of remote sources.
@@ -281,7 +319,9 @@ var otherVariables = map[string]bool{
 func readEnviron(c *Config, environ []string) []error {
 	knobs := map[string]reflect.Value{}
 	for _, k := range walk(reflect.ValueOf(c).Elem(), "") {
-		knobs[k.env()] = k.value
+		if variable := k.env(); variable != "" {
+			knobs[variable] = k.value
+		}
 	}
 	var complaints []error
 	for _, line := range environ {
@@ -310,6 +350,9 @@ func set(value reflect.Value, text string) error {
 		value.SetString(text)
 		return nil
 	case reflect.Slice:
+		if isList(value.Type()) {
+			break // it is spelt as in the file
+		}
 		list := reflect.MakeSlice(value.Type(), 0, 0)
 		for item := range strings.SplitSeq(text, ",") {
 			if item = strings.TrimSpace(item); item == "" {
@@ -340,6 +383,9 @@ func expectation(value reflect.Value) string {
 		return "true or false"
 	case []int:
 		return "whole numbers with commas"
+	}
+	if isList(value.Type()) {
+		return "a list as in the file, such as '[{names: [a.example.com]}]'"
 	}
 	return "a whole number"
 }

@@ -34,6 +34,12 @@ func TestLoad(t *testing.T) {
 		{"a list from the environment is split at commas", "", []string{"FOVEA_ORIGINS_ALLOWED=a.com, *.b.com"}, func(c *Config) {
 			c.Origins.Allowed = []string{"a.com", "*.b.com"}
 		}},
+		{"a list of structs from the file", "hosts:\n- names: [a.com, '*.b.com']\n  cors: ''\n  origins: {forward: false, allowed: []}\n", nil, func(c *Config) {
+			c.Hosts = []Host{{Names: []string{"a.com", "*.b.com"}, CORS: new(string), Origins: HostOrigins{Forward: new(bool), Allowed: []string{}}}}
+		}},
+		{"a list of structs from the environment", "", []string{"FOVEA_HOSTS=[{names: [a.com], delivery: false}]"}, func(c *Config) {
+			c.Hosts = []Host{{Names: []string{"a.com"}, Delivery: new(bool)}}
+		}},
 		{"numbers, sizes, durations and switches from the environment", "",
 			[]string{"FOVEA_ENGINE_WORKERS=3", "FOVEA_CACHE_MEMORY=64MiB", "FOVEA_SHUTDOWN=1m", "FOVEA_DEMO=false"}, func(c *Config) {
 				c.Engine.Workers, c.Cache.Memory, c.Shutdown, c.Demo = 3, 64<<20, time.Minute, false
@@ -66,6 +72,9 @@ func TestLoadComplains(t *testing.T) {
 	}{
 		{"of an unknown key in the file", "lisen: :9000\n", nil, []string{"lisen"}},
 		{"of a wrong type in the file", "engine:\n  workers: many\n", nil, []string{"workers"}},
+		{"of an unknown key in a list", "hosts:\n- names: [a.com]\n- nams: [b.com]\n", nil, []string{"[3:3]", "nams"}},
+		{"of a wrong type in a list", "hosts:\n- names: [a.com]\n  strict_options: perhaps\n", nil, []string{"[3:19]", "Hosts"}},
+		{"of a wrong list from the environment", "", []string{"FOVEA_HOSTS=a.com"}, []string{"FOVEA_HOSTS: expected a list as in the file"}},
 		{"of a wrong size in the file", "cache:\n  memory: lots\n", nil, []string{"64MiB", "lots"}},
 		{"of every wrong variable at once", "", []string{"FOVEA_ENGINE_WORKERS=x", "FOVEA_NOPE=1", "FOVEA_SHUTDOWN="},
 			[]string{"FOVEA_ENGINE_WORKERS: expected a whole number, received \"x\"", "FOVEA_NOPE: there is no such knob", "FOVEA_SHUTDOWN: expected a duration"}},
@@ -95,6 +104,8 @@ func TestYAMLIsReadBackAsItWas(t *testing.T) {
 	c := Default()
 	c.Origins.Allowed = []string{"a.com", "*.b.com/x"}
 	c.Cache.Memory = 3 << 20
+	c.Ladder.Widths = []int{320, 640}
+	c.Hosts = []Host{{Names: []string{"a.com"}}, {Names: []string{"b.com"}, Delivery: new(bool), Ladder: HostLadder{Refuse: new(bool)}}}
 	got, err := Load(write(t, YAML(&c)), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +118,21 @@ func TestYAMLIsReadBackAsItWas(t *testing.T) {
 		if k.Doc == "" || k.Name == "" {
 			t.Errorf("knob %q has no doc", k.Name)
 		}
+	}
+}
+
+func TestOver(t *testing.T) {
+	c := Default()
+	c.Zone, c.Ladder.Widths, c.Origins.Allowed = "top.example", []int{1}, []string{"any"}
+	yes, other := true, "other.example"
+	got := Over(c, Host{Zone: &other, Origins: HostOrigins{Forward: &yes, Allowed: []string{}}})
+	want := c
+	want.Zone, want.Origins.Forward, want.Origins.Allowed = other, true, []string{}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if c.Zone != "top.example" || c.Origins.Forward {
+		t.Error("what is underneath was changed")
 	}
 }
 

@@ -27,7 +27,8 @@ func dropHops(h http.Header) {
 // redirects, failures and all. The caller closes its body. Unlike a fetch it takes
 // the visitor's fields with it: they are the website's own.
 func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Response, error) {
-	if o.Site == nil {
+	base := o.base(f.Zone)
+	if base == nil {
 		return nil, fault.New(fault.NotFound, "There is no website behind this server")
 	}
 	if strings.Contains(strings.Join(f.Header.Values("Via"), ","), viaName) {
@@ -43,7 +44,7 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	if f.Header.Get("Upgrade") != "" {
 		return nil, fault.New(fault.BadOptions, "Connections are not upgraded here; open it to the website itself")
 	}
-	request, err := http.NewRequestWithContext(ctx, f.Method, strings.TrimSuffix(o.Site.String(), "/")+f.Target, f.Body)
+	request, err := http.NewRequestWithContext(ctx, f.Method, strings.TrimSuffix(base.String(), "/")+f.Target, f.Body)
 	if err != nil {
 		return nil, fault.Wrap(fault.BadSource, err, "The path is none that can be passed on")
 	}

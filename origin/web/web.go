@@ -24,7 +24,9 @@ import (
 
 // Options are what an Origin is made from. Zero fields take the defaults named.
 type Options struct {
-	Site         *url.URL       // base of the zone's own paths; nil: they are NotFound
+	Site *url.URL // base of the zone's own paths; nil: they are NotFound
+	// Zones are the bases of zones that have one of their own, or none: nil.
+	Zones        map[string]*url.URL
 	AllowPrivate []netip.Prefix // networks that may be fetched although they are not public
 	MaxBytes     int64          // largest body; 100 MB
 	Timeout      time.Duration  // for a whole fetch, redirects included; 20 s
@@ -62,8 +64,13 @@ const maxRedirects = 5 // R-origins
 
 // New checks o and returns an Origin.
 func New(o Options) (*Origin, error) {
-	if o.Site != nil && (o.Site.Scheme != "http" && o.Site.Scheme != "https" || o.Site.Host == "" || o.Site.User != nil || o.Site.RawQuery != "") {
-		return nil, fmt.Errorf("site: expected a URL such as https://www.example.com, received %q", o.Site.Redacted())
+	if err := checkSite(o.Site); err != nil {
+		return nil, err
+	}
+	for _, site := range o.Zones {
+		if err := checkSite(site); err != nil {
+			return nil, err
+		}
 	}
 	if o.MaxBytes < 0 || o.Timeout < 0 {
 		return nil, errors.New("max_bytes, timeout: expected numbers above 0")
@@ -128,18 +135,34 @@ func (o *Origin) redirect(request *http.Request, via []*http.Request) error {
 	return nil
 }
 
+func checkSite(u *url.URL) error {
+	if u != nil && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return fmt.Errorf("site: expected a URL such as https://www.example.com, received %q", u.Redacted())
+	}
+	return nil
+}
+
+// base is the website of a zone; nil = there is none.
+func (o *Origin) base(zone string) *url.URL {
+	if own, ok := o.Zones[zone]; ok {
+		return own
+	}
+	return o.Site
+}
+
 // URL returns the absolute URL of a remote source.
 func (o *Origin) URL(s params.Source) (string, error) {
 	if s.Absolute {
 		return s.Value, nil
 	}
-	if o.Site == nil {
+	base := o.base(s.Zone)
+	if base == nil {
 		return "", &fault.Error{
 			Kind: fault.NotFound, Public: "There is no website behind this server that could have the source",
 			Hint: "name it: origins.site: https://www.example.com",
 		}
 	}
-	return strings.TrimSuffix(o.Site.String(), "/") + s.Value, nil
+	return strings.TrimSuffix(base.String(), "/") + s.Value, nil
 }
 
 // Fetch implements origin.Origin. Nothing of the visitor goes out: no cookies, no

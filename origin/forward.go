@@ -15,4 +15,7 @@ type Forwarded struct {
 	Zone           string    // whose website; "" = the one that has no name
 	Host, Client   string    // what the visitor asked for, and the address it asked from
 	Secure         bool
+	// Upgrade is the protocol that the visitor wants to go on with, such as websocket;
+	// "" = none. An answer of 101 has a body that is an io.ReadWriteCloser.
+	Upgrade string
 }

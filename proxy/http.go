@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -148,7 +149,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 		p.report(rc, start, &request, &answer, err)
 	}()
 	if at.Behind != nil && !at.ours(rc) {
-		answer.Kind, err = params.None, at.pass(ctx, rc)
+		answer.Kind, err = params.None, p.pass(ctx, at, rc)
 		return
 	}
 	switch string(rc.Method()) {
@@ -216,9 +217,8 @@ func (l *leash) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pass hands a request that is none of ours to the website behind, and its answer
-// back as it comes.
-func (at *Host) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
+// forwarded is the request as the website behind is to see it, without its body.
+func forwarded(rc *fasthttp.RequestCtx) *origin.Forwarded {
 	h := &rc.Request.Header
 	path, query := params.SplitTarget(string(h.RequestURI()))
 	if strings.IndexByte(string(h.RequestURI()), '?') >= 0 {
@@ -233,8 +233,22 @@ func (at *Host) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 			f.Header.Add(string(name), string(value))
 		}
 	}
-	if body := rc.RequestBodyStream(); body != nil && f.Length != 0 {
-		held := &leash{from: body}
+	if rc.Request.IsBodyStream() && f.Length != 0 {
+		return f
+	}
+	f.Length = 0
+	if h.ConnectionUpgrade() && upgradable(f.Method, f.Header.Get("Upgrade")) {
+		f.Upgrade = f.Header.Get("Upgrade")
+	}
+	return f
+}
+
+// pass hands a request that is none of ours to the website behind, and its answer
+// back as it comes.
+func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx) error {
+	f := forwarded(rc)
+	if f.Length != 0 {
+		held := &leash{from: rc.RequestBodyStream()}
 		f.Body = held
 		_ = rc.Conn().SetReadDeadline(time.Now().Add(passPatience))
 		defer func() {
@@ -245,10 +259,8 @@ func (at *Host) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 			defer held.mu.Unlock()
 			held.ended = true
 		}()
-	} else {
-		f.Length = 0
 	}
-	response, err := at.Behind(ctx, f) //nolint:bodyclose // the server closes it at the end of the stream
+	response, err := p.ask(ctx, at, f) //nolint:bodyclose // the server closes it at the end of the stream
 	if err != nil {
 		at.fail(rc, params.None, err)
 		return err
@@ -259,6 +271,15 @@ func (at *Host) pass(ctx context.Context, rc *fasthttp.RequestCtx) error {
 		}
 	}
 	rc.SetStatusCode(response.StatusCode)
+	if site, ok := response.Body.(io.ReadWriteCloser); ok && response.StatusCode == http.StatusSwitchingProtocols {
+		done, unused := rc.Done(), context.AfterFunc(ctx, func() { _ = site.Close() }) // a server that stops may never hand the connection over
+		rc.Hijack(func(visitor net.Conn) {
+			defer p.tunnels.leave()
+			defer unused()
+			p.tunnels.carry(visitor, site, done)
+		})
+		return nil
+	}
 	rc.Response.SkipBody = rc.IsHead()
 	rc.SetBodyStream(response.Body, int(response.ContentLength))
 	if err := rc.SetWriteDeadline(time.Now().Add(passPatience)); err != nil { // a download may take longer than a picture

@@ -46,6 +46,8 @@ type Options struct {
 	AVIF         AVIF
 	AVIFPatience time.Duration
 	Reencode     Reencode // "" is ReencodeOff
+	// Upgrades bound connections to the websites behind that leave HTTP.
+	Upgrades Upgrades
 	// Version is told in the cf-resized header.
 	Version string
 	// Now is the clock; nil is time.Now.
@@ -85,6 +87,7 @@ func (l Life) withDefaults() Life {
 // Proxy answers requests. It is safe for concurrent use.
 type Proxy struct {
 	Options
+	tunnels tunnels
 	sources chan struct{}
 	fetches flight.Group[origin.Source]
 
@@ -106,7 +109,7 @@ func New(o Options) (*Proxy, error) {
 	case o.Stored == nil:
 		return nil, errors.New("proxy: Stored is missing")
 	}
-	if err := o.Policy.Validate(); err != nil {
+	if err := errors.Join(o.Policy.Validate(), o.Upgrades.Validate()); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {
@@ -133,6 +136,7 @@ func New(o Options) (*Proxy, error) {
 	o.Life = o.Life.withDefaults()
 	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements), recall: newRecall()}
 	p.withoutAVIF.NoAVIF = true
+	p.tunnels.Upgrades = o.Upgrades
 	return p, nil
 }
 

@@ -137,6 +137,8 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	complain("admin.", err)
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
 	complain("formats.", policy.Validate())
+	upgrades := proxy.Upgrades{AtOnce: settings.Origins.Upgrades, Idle: settings.Origins.UpgradeIdle}
+	complain("origins.", upgrades.Validate())
 	complain("", a.newCache(settings, to))
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
@@ -156,7 +158,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
 		Tokens: tokens, Sources: settings.Engine.Sources,
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
-		Version: version, Report: a.report,
+		Upgrades: upgrades, Version: version, Report: a.report,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine.%w", err)
@@ -472,6 +474,7 @@ func (a *app) measure() {
 	a.telemetry.Gauge("fovea_cache_bytes", "Bytes held in memory.", func() float64 { return float64(a.cache.Stats().Tier.Bytes) })
 	a.telemetry.Gauge("fovea_engine_mezzanine_bytes", "Bytes of decoded sources kept in memory.", func() float64 { return float64(a.engine.Stats().MezzanineBytes) })
 	a.telemetry.Gauge("fovea_engine_held_bytes", "Bytes that running transforms are estimated to hold.", func() float64 { return float64(a.engine.Stats().Held) })
+	a.telemetry.Gauge("fovea_upgraded_connections", "Connections to the websites behind that have left HTTP.", func() float64 { return float64(a.proxy.Upgraded()) })
 	a.telemetry.Gauge("fovea_engine_running", "Transforms running now.", func() float64 { return float64(a.engine.Stats().Running) })
 	a.telemetry.Gauge("fovea_engine_queued", "Transforms waiting now.", func() float64 { return float64(a.engine.Stats().Queued) })
 }

@@ -119,11 +119,6 @@ func TestInFrontOfAWholeSite(t *testing.T) {
 		}
 	})
 	t.Run("a target that is no path reaches nobody", func(t *testing.T) { noPaths(t, s) })
-	t.Run("an upgrade is refused clearly", func(t *testing.T) {
-		if response, text := send("GET", "/socket", nil, "Connection", "Upgrade", "Upgrade", "websocket"); response.StatusCode != 400 || !strings.Contains(text, "not upgraded") {
-			t.Errorf("%d %s", response.StatusCode, text)
-		}
-	})
 	t.Run("a circle is a loop", func(t *testing.T) {
 		if response, _ := send("GET", "/x", nil, "Via", "1.1 fovea"); response.StatusCode != 508 {
 			t.Errorf("%d", response.StatusCode)

@@ -91,6 +91,8 @@ type Origins struct {
 	Site         string        `yaml:"site" doc:"base URL of the website behind, for same-zone paths; empty: none"`
 	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
 	AllowPrivate []string      `yaml:"allow_private" doc:"CIDRs of private addresses that may be fetched all the same"`
+	Upgrades     int           `yaml:"upgrades" doc:"connections to site that leave HTTP at once, such as websockets, with forward; 0: none"`
+	UpgradeIdle  time.Duration `yaml:"upgrade_idle" doc:"how long one of them may carry nothing"`
 	MaxBytes     Bytes         `yaml:"max_bytes" doc:"largest source"`
 	Keep         Bytes         `yaml:"keep" doc:"memory for sources, so that every size of a picture is made from one fetch; 0: none"`
 	PerHost      int           `yaml:"per_host" doc:"fetches at once from one host; a slow one takes no more"`
@@ -253,7 +255,8 @@ func Default() Config {
 			MaxBytes: 100 << 20,
 			Keep:     64 << 20,
 			PerHost:  16,
-			Timeout:  20 * time.Second,
+			Upgrades: 1000, UpgradeIdle: 2 * time.Minute,
+			Timeout: 20 * time.Second,
 		},
 		Cloudflare: Cloudflare{Variant: "public", Remember: 5 * time.Minute, API: "https://api.cloudflare.com/client/v4", Delivery: "https://imagedelivery.net"},
 		Cache: Cache{

@@ -82,6 +82,7 @@ var walls = map[string]wall{
 	"golang.org/x/image/colornames":                {"params", "the names of CSS colours"},
 	"golang.org/x/sys/cpu":                         {"engine/pixel", "which kernels the processor can run"},
 	"golang.org/x/net/dns/dnsmessage":              {"", "names that lie, for tests"},
+	"golang.org/x/net/websocket":                   {"", "a client and a server of websockets, for tests"},
 	"golang.org/x/net/idna":                        {"params", "host names in one spelling"},
 	"github.com/kovidgoyal/imaging/prism/meta/icc": {"engine/pixel", "colour profiles"},
 	"github.com/HdrHistogram/hdrhistogram-go":      {"bench/load", "latencies"},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 
@@ -41,9 +42,6 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	if f.Method == http.MethodConnect || f.Method == http.MethodTrace {
 		return nil, fault.New(fault.BadOptions, "The method %s is not passed on", f.Method)
 	}
-	if f.Header.Get("Upgrade") != "" {
-		return nil, fault.New(fault.BadOptions, "Connections are not upgraded here; open it to the website itself")
-	}
 	request, err := http.NewRequestWithContext(ctx, f.Method, strings.TrimSuffix(base.String(), "/")+f.Target, f.Body)
 	if err != nil {
 		return nil, fault.Wrap(fault.BadSource, err, "The path is none that can be passed on")
@@ -58,10 +56,33 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	if _, named := request.Header["User-Agent"]; !named {
 		request.Header["User-Agent"] = nil // or the client would name itself
 	}
-	response, err := o.passage.RoundTrip(request)
+	passage := o.passage
+	if f.Upgrade != "" {
+		passage = o.upgrades
+		request.Header.Set("Connection", "Upgrade")
+		request.Header.Set("Upgrade", f.Upgrade)
+	}
+	response, err := passage.RoundTrip(request)
 	if err != nil {
 		return nil, failure(err, fault.ConnectTimeout)
 	}
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return o.switched(response, f.Upgrade)
+	}
 	dropHops(response.Header)
+	return response, nil
+}
+
+// switched judges an answer that leaves HTTP: only for the protocol that was asked for.
+func (o *Origin) switched(response *http.Response, wanted string) (*http.Response, error) {
+	to := response.Header.Get("Upgrade")
+	_, open := response.Body.(io.ReadWriteCloser)
+	if wanted == "" || !strings.EqualFold(to, wanted) || !open {
+		_ = response.Body.Close()
+		return nil, fault.New(fault.FetchFailed, "The website switched to a protocol that was not asked for")
+	}
+	dropHops(response.Header)
+	response.Header.Set("Connection", "Upgrade")
+	response.Header.Set("Upgrade", to)
 	return response, nil
 }

@@ -48,10 +48,11 @@ type Options struct {
 // Origin is an origin.Origin of remote sources.
 type Origin struct {
 	Options
-	client  *http.Client
-	passage *http.Transport // to the website, for visitors
-	hosts   hosts
-	kept    *kept
+	client   *http.Client
+	passage  *http.Transport // to the website, for visitors
+	upgrades *http.Transport // likewise, for those who leave HTTP
+	hosts    hosts
+	kept     *kept
 }
 
 // viaName is our name in the Via field of what we send.
@@ -116,6 +117,10 @@ func New(o Options) (*Origin, error) {
 	w.client = &http.Client{CheckRedirect: w.redirect, Transport: transport(o.PerHost)}
 	w.passage = transport(maxVisitors)
 	w.passage.ResponseHeaderTimeout = time.Minute // a page may take longer than a picture
+	w.upgrades = transport(0)
+	w.upgrades.Protocols = new(http.Protocols) // HTTP/2 cannot be left
+	w.upgrades.Protocols.SetHTTP1(true)
+	w.upgrades.ForceAttemptHTTP2 = false
 	return w, nil
 }
 

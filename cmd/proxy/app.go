@@ -47,6 +47,7 @@ type app struct {
 	disk      *disk.Tier    // nil = none
 	shared    *redis.Shared // nil = this node is alone
 	web       *web.Origin
+	zones     map[string]*url.URL // websites behind
 	proxy     *proxy.Proxy
 	api       *api.API // nil = switched off
 	ring      *token.Ring
@@ -133,6 +134,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		return hosted
 	})
 	complain("origins.", err)
+	a.zones = at.zones
 	a.admin, err = newOperator(a, settings.Admin, now)
 	complain("admin.", err)
 	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}

@@ -162,13 +162,15 @@ func (a *app) drop(p cache.Purge) {
 }
 
 // fetched are the URLs that the source of a tag, or of how one begins, is fetched by:
-// one of the zone's is at the website behind, too.
+// one of a zone's is at the website behind, too.
 func (a *app) fetched(tag string) (urls []string, ok bool) {
 	source, ok := strings.CutPrefix(tag, "source:")
 	urls = []string{source}
-	if path, own := strings.CutPrefix(source, "https://"+a.settings.Zone+"/"); own {
-		if url, err := a.web.URL(params.Source{Value: "/" + path}); err == nil {
-			urls = append(urls, url)
+	for zone := range a.zones {
+		if path, own := strings.CutPrefix(source, "https://"+zone+"/"); own {
+			if url, err := a.web.URL(params.Source{Value: "/" + path, Zone: zone}); err == nil {
+				urls = append(urls, url)
+			}
 		}
 	}
 	return urls, ok

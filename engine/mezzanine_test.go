@@ -27,7 +27,7 @@ func newMezzanineEngine(t *testing.T, bytes int64) *engine.Engine {
 }
 
 // decibels is the likeness of two pictures on a scale where 0.3 cannot be seen.
-func decibels(a, b *image.NRGBA) float64 { return -10 * math.Log10(1-picturetest.SSIM(a, b)) }
+func decibels(a, b *image.NRGBA) float64 { return -10 * math.Log10(1-pixel.SSIM(a, b)) }
 
 func TestAMezzanineIsUsedWhereItLosesNothing(t *testing.T) {
 	large, small := picturetest.Photo(2300, 900, true), picturetest.Photo(900, 700, false)
@@ -134,7 +134,7 @@ func TestScaledDecodingKeepsItsPlace(t *testing.T) {
 	source := picturetest.Photo(725, 609, false)
 	o := params.Options{Width: 60, Quality: 95}
 	got, _ := transform(t, e, as(t, params.JPEG, source), engine.Plan{Options: o, Media: params.PNG})
-	if s := picturetest.SSIM(reference(t, source, o), got); s < 0.99 {
+	if s := pixel.SSIM(reference(t, source, o), got); s < 0.99 {
 		t.Errorf("SSIM %.4f", s)
 	}
 }

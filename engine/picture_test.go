@@ -115,7 +115,7 @@ func TestEveryFitInEveryFormat(t *testing.T) {
 						t.Errorf("%s: %v (%v), want %v", name, got.Rect, result.Size, want.Rect)
 						continue
 					}
-					if s := picturetest.SSIM(want, got); s < 0.98 {
+					if s := pixel.SSIM(want, got); s < 0.98 {
 						t.Errorf("%s: SSIM %.4f", name, s)
 					}
 				}
@@ -198,7 +198,7 @@ func TestTurnsAndTrims(t *testing.T) {
 				return
 			}
 			if got.Rect != tt.want.Rect || !bytes.Equal(got.Pix, tt.want.Pix) {
-				t.Errorf("%v, want %v; SSIM %.3f", got.Rect, tt.want.Rect, picturetest.SSIM(tt.want, got))
+				t.Errorf("%v, want %v; SSIM %.3f", got.Rect, tt.want.Rect, pixel.SSIM(tt.want, got))
 			}
 		})
 	}

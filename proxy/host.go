@@ -27,7 +27,7 @@ func (p *Proxy) passes() bool {
 			return true
 		}
 	}
-	return p.Behind != nil
+	return p.Behind != nil || p.shadow.Ask != nil
 }
 
 // At returns what is in force for a request with this Host header and target.

@@ -148,9 +148,18 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 		}
 		p.report(rc, start, &request, &answer, err)
 	}()
-	if at.Behind != nil && !at.ours(rc) {
-		answer.Kind, err = params.None, p.pass(ctx, at, rc)
-		return
+	if at.Behind != nil || p.shadow.Ask != nil {
+		switch answer.Kind = at.kind(rc); {
+		case answer.Kind == params.None && at.Behind != nil:
+			err = p.pass(ctx, at, rc, at.Behind)
+			return
+		case answer.Kind != params.None && p.shadow.Ask != nil:
+			answer.Outcome = cache.Bypass
+			rc.Request.Header.Del("Upgrade") // no image is spoken in other protocols
+			request = p.readRequest(at, rc)
+			err = p.pass(ctx, at, rc, p.askOther(ctx, request))
+			return
+		}
 	}
 	switch string(rc.Method()) {
 	case fasthttp.MethodGet, fasthttp.MethodHead:
@@ -181,15 +190,15 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	rc.Response.SkipBody = rc.IsHead()
 }
 
-// ours reports whether the request's path is one of ours, whatever is wrong with it.
-func (at *Host) ours(rc *fasthttp.RequestCtx) bool {
+// kind is which form of ours the request's path has, whatever is wrong with it.
+func (at *Host) kind(rc *fasthttp.RequestCtx) params.Kind {
 	h := &rc.Request.Header
 	target := string(h.RequestURI())
 	if !strings.Contains(join(h.PeekAll("Via"), ", "), viaOurs) {
 		target = at.Site.Rewrite(target)
 	}
 	parsed, _, _ := at.Site.Parse(string(h.Host()), target) // Kind is right even beside an error
-	return parsed.Kind != params.None
+	return parsed.Kind
 }
 
 // passPatience is how long a visitor may take to send a body to the website behind.
@@ -243,9 +252,8 @@ func forwarded(rc *fasthttp.RequestCtx) *origin.Forwarded {
 	return f
 }
 
-// pass hands a request that is none of ours to the website behind, and its answer
-// back as it comes.
-func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx) error {
+// pass has a request answered by somebody else, and hands the answer back as it comes.
+func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to passage) error {
 	f := forwarded(rc)
 	if f.Length != 0 {
 		held := &leash{from: rc.RequestBodyStream()}
@@ -260,7 +268,7 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx) err
 			held.ended = true
 		}()
 	}
-	response, err := p.ask(ctx, at, f) //nolint:bodyclose // the server closes it at the end of the stream
+	response, err := p.ask(ctx, f, to) //nolint:bodyclose // the server closes it at the end of the stream
 	if err != nil {
 		at.fail(rc, params.None, err)
 		return err
@@ -531,7 +539,7 @@ func kindOrPath(kind params.Kind, target string) params.Kind {
 // it likes, and metrics are not.
 func mediaType(rc *fasthttp.RequestCtx, answer *Answer) string {
 	switch {
-	case answer.Kind == params.None:
+	case answer.Kind == params.None || rc.Response.IsBodyStream():
 		return "other"
 	case answer.Entry != nil:
 		return same(answer.Entry.Type, rc.Response.Header.ContentType())

@@ -48,6 +48,8 @@ type Options struct {
 	Reencode     Reencode // "" is ReencodeOff
 	// Upgrades bound connections to the websites behind that leave HTTP.
 	Upgrades Upgrades
+	// Shadow has another service answer in our place; the zero value does not.
+	Shadow Shadow
 	// Version is told in the cf-resized header.
 	Version string
 	// Now is the clock; nil is time.Now.
@@ -88,6 +90,7 @@ func (l Life) withDefaults() Life {
 type Proxy struct {
 	Options
 	tunnels tunnels
+	shadow  shadowing
 	sources chan struct{}
 	fetches flight.Group[origin.Source]
 
@@ -109,7 +112,7 @@ func New(o Options) (*Proxy, error) {
 	case o.Stored == nil:
 		return nil, errors.New("proxy: Stored is missing")
 	}
-	if err := errors.Join(o.Policy.Validate(), o.Upgrades.Validate()); err != nil {
+	if err := errors.Join(o.Policy.Validate(), o.Upgrades.Validate(), o.Shadow.Validate()); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {
@@ -137,6 +140,8 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements), recall: newRecall()}
 	p.withoutAVIF.NoAVIF = true
 	p.tunnels.Upgrades = o.Upgrades
+	p.shadow.Shadow = o.Shadow.withDefaults()
+	p.shadow.slots = make(chan struct{}, p.shadow.AtOnce)
 	return p, nil
 }
 

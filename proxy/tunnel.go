@@ -63,16 +63,18 @@ func upgradable(method, protocols string) bool {
 	return true
 }
 
-// ask hands f to the website behind. Who leaves HTTP has a place for that until
-// tunnels.leave.
-func (p *Proxy) ask(ctx context.Context, at *Host, f *origin.Forwarded) (*http.Response, error) {
+// passage hands a request to who answers it. The response is nil beside an error.
+type passage func(ctx context.Context, f *origin.Forwarded) (*http.Response, error)
+
+// ask hands f on. Who leaves HTTP has a place for that until tunnels.leave.
+func (p *Proxy) ask(ctx context.Context, f *origin.Forwarded, to passage) (*http.Response, error) {
 	if f.Upgrade == "" {
-		return at.Behind(ctx, f)
+		return to(ctx, f)
 	}
 	if err := p.tunnels.enter(); err != nil {
 		return nil, err
 	}
-	response, err := at.Behind(ctx, f)
+	response, err := to(ctx, f)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		p.tunnels.leave()
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/codec"
 	"github.com/fovea-images/fovea/engine/picturetest"
+	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 )
@@ -64,7 +65,7 @@ func (j *judge) likeness(ctx context.Context, t task, body []byte) (float64, err
 		if got[i].Rect != want[i].Rect {
 			return 0, fmt.Errorf("%s as %s: expected %v, received %v", t.Source, t.Media, want[i].Rect, got[i].Rect)
 		}
-		total += min(-10*math.Log10(1-picturetest.SSIM(got[i], want[i])), 100)
+		total += min(-10*math.Log10(1-pixel.SSIM(got[i], want[i])), 100)
 	}
 	return total / float64(len(got)), nil
 }

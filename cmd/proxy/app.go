@@ -141,6 +141,8 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	complain("formats.", policy.Validate())
 	upgrades := proxy.Upgrades{AtOnce: settings.Origins.Upgrades, Idle: settings.Origins.UpgradeIdle}
 	complain("origins.", upgrades.Validate())
+	shadow, err := a.newShadow(settings)
+	complain("shadow.", err)
 	complain("", a.newCache(settings, to))
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
@@ -160,7 +162,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
 		Tokens: tokens, Sources: settings.Engine.Sources,
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
-		Upgrades: upgrades, Version: version, Report: a.report,
+		Upgrades: upgrades, Shadow: shadow, Version: version, Report: a.report,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine.%w", err)

@@ -118,7 +118,7 @@ func TestCodecs(t *testing.T) {
 					t.Fatalf("%v: decoded %v", size, got.Rect)
 				}
 				if size.X >= 100 {
-					if s := picturetest.SSIM(source, got); s < want {
+					if s := pixel.SSIM(source, got); s < want {
 						t.Errorf("%v: SSIM %.4f, want at least %.2f", size, s, want)
 					}
 				}
@@ -134,7 +134,7 @@ func TestCodecs(t *testing.T) {
 				t.Errorf("alpha is there: %v", got.Alpha != nil)
 			}
 			if c.Media() != params.GIF && hasAlpha[c.Media()] {
-				if s := picturetest.SSIM(faded, got.NRGBA()); s < want {
+				if s := pixel.SSIM(faded, got.NRGBA()); s < want {
 					t.Errorf("with alpha: SSIM %.4f", s)
 				}
 			}
@@ -177,11 +177,11 @@ func TestAnimations(t *testing.T) {
 			}
 			for i, source := range []*image.NRGBA{red, blue, red} {
 				frame := got.Frames[i].Image.NRGBA()
-				if s := picturetest.SSIM(source, frame); s < 0.98 || got.Frames[i].Delay != 70*time.Millisecond {
+				if s := pixel.SSIM(source, frame); s < 0.98 || got.Frames[i].Delay != 70*time.Millisecond {
 					t.Errorf("frame %d: SSIM %.3f, delay %v", i, s, got.Frames[i].Delay)
 				}
 			}
-			if first := decode(t, c, body, engine.DecodeOptions{FirstFrame: true}); len(first.Frames) != 1 || picturetest.SSIM(red, first.Frames[0].Image.NRGBA()) < 0.98 {
+			if first := decode(t, c, body, engine.DecodeOptions{FirstFrame: true}); len(first.Frames) != 1 || pixel.SSIM(red, first.Frames[0].Image.NRGBA()) < 0.98 {
 				t.Errorf("the first frame alone: %d frames", len(first.Frames))
 			}
 		})
@@ -265,7 +265,7 @@ func TestPNGPalette(t *testing.T) {
 	if len(small)*2 > len(full) || small[25] != 3 {
 		t.Errorf("%d bytes of colour type %d, true colour has %d", len(small), small[25], len(full))
 	}
-	if s := picturetest.SSIM(picturetest.Photo(300, 200, false), decode(t, pngCodec{}, small, engine.DecodeOptions{}).Frames[0].Image.NRGBA()); s < 0.85 {
+	if s := pixel.SSIM(picturetest.Photo(300, 200, false), decode(t, pngCodec{}, small, engine.DecodeOptions{}).Frames[0].Image.NRGBA()); s < 0.85 {
 		t.Errorf("SSIM %.3f", s)
 	}
 }
@@ -293,7 +293,7 @@ func TestQuality(t *testing.T) {
 	for _, c := range forms(t) {
 		for q, want := range pins[c.Media()] {
 			body := encode(t, c, picture(source), engine.EncodeOptions{Quality: q})
-			ssim := picturetest.SSIM(source, decode(t, c, body, engine.DecodeOptions{}).Frames[0].Image.NRGBA())
+			ssim := pixel.SSIM(source, decode(t, c, body, engine.DecodeOptions{}).Frames[0].Image.NRGBA())
 			if len(body)*5 < want.bytes*4 || len(body)*5 > want.bytes*6 || math.Abs(ssim-want.ssim) > 0.006 {
 				t.Errorf("%s quality %d: %d bytes, SSIM %.4f; want %+v", formOf(c), q, len(body), ssim, want)
 			}

@@ -37,7 +37,7 @@ func TestHEIC(t *testing.T) {
 	if m.W != 161 || m.H != 119 || m.Model != pixel.YCbCr {
 		t.Errorf("%d×%d", m.W, m.H)
 	}
-	if s := picturetest.SSIM(picturetest.Photo(161, 119, false), m.NRGBA()); s < 0.98 {
+	if s := pixel.SSIM(picturetest.Photo(161, 119, false), m.NRGBA()); s < 0.98 {
 		t.Errorf("SSIM %.3f", s)
 	}
 	if !bytes.Equal(before, body) {

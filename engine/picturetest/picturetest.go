@@ -1,4 +1,4 @@
-// Package picturetest renders and compares pictures for tests.
+// Package picturetest renders and scales pictures for tests.
 package picturetest
 
 import (
@@ -33,34 +33,6 @@ func Photo(w, h int, alpha bool) *image.NRGBA {
 }
 
 func clamp8(v float64) uint8 { return uint8(min(max(v, 0), 255)) }
-
-// SSIM is the mean structural similarity of two pictures' luma over white, in
-// windows of 8×8 (Wang et al., 2004).
-func SSIM(a, b *image.NRGBA) float64 {
-	luma := func(m *image.NRGBA, x, y int) float64 {
-		px := m.Pix[m.PixOffset(x, y):][:4]
-		l := 0.299*float64(px[0]) + 0.587*float64(px[1]) + 0.114*float64(px[2])
-		return 255 - (255-l)*float64(px[3])/255
-	}
-	const n, c1, c2 = 8, 6.5025, 58.5225
-	total, windows := 0.0, 0.0
-	for y := 0; y+n <= a.Rect.Dy(); y += 4 {
-		for x := 0; x+n <= a.Rect.Dx(); x += 4 {
-			var sa, sb, saa, sbb, sab float64
-			for j := range n {
-				for i := range n {
-					va, vb := luma(a, x+i, y+j), luma(b, x+i, y+j)
-					sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
-				}
-			}
-			const k = n * n
-			ma, mb := sa/k, sb/k
-			total += (2*ma*mb + c1) * (2*(sab/k-ma*mb) + c2) / ((ma*ma + mb*mb + c1) * (saa/k - ma*ma + sbb/k - mb*mb + c2))
-			windows++
-		}
-	}
-	return total / windows
-}
 
 // Resize scales the window at x, y of size w × h to dw × dh by Lanczos3, in
 // floating point and in the most straightforward way: what a fast one is measured

@@ -34,6 +34,7 @@ type Config struct {
 	CORS          string        `yaml:"cors" doc:"Access-Control-Allow-Origin of images; empty sends none"`
 	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
 	Cloudflare    Cloudflare    `yaml:"cloudflare" doc:"the account at Cloudflare Images, for images that the store does not have"`
+	Shadow        Shadow        `yaml:"shadow" doc:"another service that answers in our place, while we tell how our answers differ"`
 	Cache         Cache         `yaml:"cache" doc:"finished answers"`
 	Redis         Redis         `yaml:"redis" doc:"what several nodes share: a second cache, and their purges"`
 	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
@@ -111,6 +112,13 @@ type Cloudflare struct {
 	Mirror    bool          `yaml:"mirror" doc:"with originals: keep in the store what was fetched, so that the account moves over while it serves; what was kept is ours from then on, and no longer changed, made private or deleted from Cloudflare"`
 	API       string        `yaml:"api" doc:"base URL of the API"`
 	Delivery  string        `yaml:"delivery" doc:"base URL of delivery"`
+}
+
+// Shadow are the knobs of moving from another service with confidence.
+type Shadow struct {
+	Of     string  `yaml:"of" doc:"base URL of the other service: it answers every request for an image, and judges its proofs; empty: we answer"`
+	Share  float64 `yaml:"share" doc:"share of its answers that ours is compared with, 0 to 1, in metrics and a log line"`
+	AtOnce int     `yaml:"at_once" doc:"comparisons at once; while there are as many, no more are begun"`
 }
 
 // Secret is text that is not shown.
@@ -259,6 +267,7 @@ func Default() Config {
 			Timeout: 20 * time.Second,
 		},
 		Cloudflare: Cloudflare{Variant: "public", Remember: 5 * time.Minute, API: "https://api.cloudflare.com/client/v4", Delivery: "https://imagedelivery.net"},
+		Shadow:     Shadow{AtOnce: 2},
 		Cache: Cache{
 			Memory: 256 << 20, FillTimeout: 30 * time.Second, NegativeTTL: time.Minute, Edge: 24 * time.Hour,
 			Browser: 48 * time.Hour, Revalidate: 2 * time.Hour, Grace: 24 * time.Hour, RemoteMin: time.Hour,
@@ -384,6 +393,8 @@ func expectation(value reflect.Value) string {
 		return "a size such as 64MiB"
 	case bool:
 		return "true or false"
+	case float64:
+		return "a number such as 0.01"
 	case []int:
 		return "whole numbers with commas"
 	}

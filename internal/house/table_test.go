@@ -31,7 +31,7 @@ var rooms = map[string]room{
 	"bench/load":              {"", "a client"},
 	"bench/rig":               {"", "it starts programs and reads what they cost"},
 	"bench/floor":             {"", "a server that does nothing"},
-	"bench/engine":            {"engine engine/codec engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
+	"bench/engine":            {"engine engine/codec engine/pixel engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
 	"token":                   {"", "proofs know of keys and clocks, not of pictures"},
 	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},
 	"store/sqldb":             {"store params token internal/fault", "a keeper of names; params for the types of its columns"},

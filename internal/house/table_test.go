@@ -41,6 +41,7 @@ var rooms = map[string]room{
 	"api/clients":             {"", "a module of its own: its clients are no dependency of ours"},
 	"origin":                  {"params internal/fault", "the contract of a source"},
 	"origin/cloudflare":       {"origin store params token internal/fault", "an account of Cloudflare's: a source, and a directory of what is there"},
+	"origin/origintest":       {"origin params internal/fault", "what every origin promises"},
 	"origin/stored":           {"origin store params internal/fault", "sources from the store"},
 	"origin/web":              {"origin params internal/fault", "sources from the web"},
 	"examples/cloudflare":     {"", "a configuration, and a test that runs it"},

@@ -23,6 +23,7 @@ func TestOnlyPublicAddressesAreFetched(t *testing.T) {
 		"172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1",
 		"255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:10.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "100::1",
 		"2001::1", "2001:db8::1", "2002:a00:1::1", "2002:7f00:1::", "fc00::1", "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1",
+		"fe80::1%eth0", "::1%lo", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::", "2001:0:4136:e378:8000:63bf:3fff:fdd2",
 		"2a00::5efe:10.0.0.1", "2a00::200:5efe:10.0.0.1", "3fff::1", "5f00::1",
 	} {
 		if public(netip.MustParseAddr(address)) {
@@ -60,7 +61,7 @@ func TestPrivateAddressesAreRefusedAtTheDoor(t *testing.T) {
 	reached := false
 	w, address := web(t, Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, func(http.ResponseWriter, *http.Request) { reached = true })
 	port := address[strings.LastIndex(address, ":"):]
-	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "0x7f.1", "2130706433"} {
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "0x7f.1", "2130706433", "0177.0.0.1", "017700000001", "127.1", "[::1%25lo]", "[fe80::1%25eth0]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2a00::5efe:127.0.0.1]"} {
 		if _, err := w.Get(t.Context(), "http://"+host+port+"/"); err == nil {
 			t.Errorf("%s was fetched", host)
 		}

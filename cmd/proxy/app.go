@@ -129,10 +129,12 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})
 	complain("engine: ", err)
+	redirects, err := at.redirects(settings.Origins.Redirects)
+	complain("origins.redirects: ", err)
 	a.web, err = newWeb(settings.Origins, at.zones, func(address string) bool {
 		_, _, hosted := at.all.Site.DeliveryOf(address)
 		return hosted
-	})
+	}, redirects)
 	complain("origins.", err)
 	a.zones = at.zones
 	a.admin, err = newOperator(a, settings.Admin, now)
@@ -208,8 +210,8 @@ func lower(list []string) []string {
 	return all
 }
 
-func newWeb(o config.Origins, zones map[string]*url.URL, unkept func(address string) bool) (*web.Origin, error) {
-	options := web.Options{Zones: zones, MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
+func newWeb(o config.Origins, zones map[string]*url.URL, unkept, redirects func(address string) bool) (*web.Origin, error) {
+	options := web.Options{Zones: zones, Redirects: redirects, MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
 	for _, text := range o.AllowPrivate {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -250,7 +252,7 @@ func (a *app) newAPI(settings config.Config) error {
 	}
 	imports := settings.Origins
 	imports.MaxBytes, imports.Keep = c.MaxBytes, 0
-	from, err := newWeb(imports, nil, nil)
+	from, err := newWeb(imports, nil, nil, nil)
 	if err != nil {
 		return err
 	}

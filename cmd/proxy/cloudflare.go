@@ -39,7 +39,7 @@ func newCloudflare(settings config.Config, log *slog.Logger) (*cloudflare.Origin
 	}
 	places := settings.Origins
 	places.Keep = 0
-	from, err := newWeb(places, nil, nil)
+	from, err := newWeb(places, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -138,6 +138,26 @@ func (h *hosts) behind(forward func(context.Context, *origin.Forwarded) (*http.R
 	}
 }
 
+// redirects says where a source may lead: nil for anywhere that is public, or where
+// some host's list of origins lets one be.
+func (h *hosts) redirects(mode string) (func(address string) bool, error) {
+	switch mode {
+	case "any":
+		return nil, nil
+	case "allowlist":
+	default:
+		return nil, fmt.Errorf("expected any or allowlist, received %q", mode)
+	}
+	sites := []*params.Site{&h.all.Site}
+	for own := range h.own.All() {
+		sites = append(sites, &own.Site)
+	}
+	return func(address string) bool {
+		source, err := params.ParseURL(address)
+		return err == nil && slices.ContainsFunc(sites, func(s *params.Site) bool { return s.Allow(source) == nil })
+	}, nil
+}
+
 // deliveryOf says which hosts answer the short form of delivery URLs.
 func deliveryOf(settings config.Config) (params.ByHost[bool], error) {
 	var delivery params.ByHost[bool]

@@ -139,6 +139,39 @@ func TestHostKnobs(t *testing.T) {
 	}
 }
 
+func TestRedirectsWithinTheAllowlist(t *testing.T) {
+	there := painted(t, 1)
+	moved := func(to string) string {
+		site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/here.png" {
+				_, _ = rw.Write(square(2))
+				return
+			}
+			http.Redirect(rw, r, to, http.StatusFound)
+		}))
+		t.Cleanup(site.Close)
+		return site.URL
+	}
+	off := moved(there.URL + "/a.png")
+	own := moved("/here.png")
+	in := moved(own + "/x.png")
+	list := strings.ReplaceAll("'"+off+"', '"+own+"', '"+in+"'", "http://", "")
+	for mode, want := range map[string]int{"any": 200, "allowlist": 403} {
+		s := configured(t, "origins: {allowed: ["+list+"], allow_private: [127.0.0.0/8], redirects: "+mode+"}\n")
+		if response, body := get(t, s.url+"/cdn-cgi/image/w=9/"+off+"/x.png"); response.StatusCode != want || want == 403 && !strings.Contains(string(body), "9401") {
+			t.Errorf("%s, off the list: %d %s", mode, response.StatusCode, body)
+		}
+		for _, address := range []string{own, in} {
+			if response, body := get(t, s.url+"/cdn-cgi/image/w=9/"+address+"/x.png"); response.StatusCode != 200 {
+				t.Errorf("%s, on the list: %d %.80s", mode, response.StatusCode, body)
+			}
+		}
+	}
+	if got := complaint(t, "origins: {redirects: some}\n"); !strings.Contains(got, `origins.redirects: expected any or allowlist, received "some"`) {
+		t.Error(got)
+	}
+}
+
 func TestExplainKnowsTheHost(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "fovea.yaml")
 	if got := checkConfig(t, file, "hosts:\n- {names: ['*.a.example'], zone: a.example, account: Other}\n"); got != "" {

@@ -91,6 +91,7 @@ type Origins struct {
 	Forward      bool          `yaml:"forward" doc:"pass every path that is no image's on to site, so that this server can stand in front of all of it"`
 	Site         string        `yaml:"site" doc:"base URL of the website behind, for same-zone paths; empty: none"`
 	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
+	Redirects    string        `yaml:"redirects" doc:"where a source may redirect to besides its own host: any public address, as with Cloudflare, or allowlist, what allowed (of any host) has, too"`
 	AllowPrivate []string      `yaml:"allow_private" doc:"CIDRs of private addresses that may be fetched all the same"`
 	Upgrades     int           `yaml:"upgrades" doc:"connections to site that leave HTTP at once, such as websockets, with forward; 0: none"`
 	UpgradeIdle  time.Duration `yaml:"upgrade_idle" doc:"how long one of them may carry nothing"`
@@ -260,10 +261,11 @@ func Default() Config {
 		Demo:     true,
 		CORS:     "*",
 		Origins: Origins{
-			MaxBytes: 100 << 20,
-			Keep:     64 << 20,
-			PerHost:  16,
-			Upgrades: 1000, UpgradeIdle: 2 * time.Minute,
+			Redirects: "any",
+			MaxBytes:  100 << 20,
+			Keep:      64 << 20,
+			PerHost:   16,
+			Upgrades:  1000, UpgradeIdle: 2 * time.Minute,
 			Timeout: 20 * time.Second,
 		},
 		Cloudflare: Cloudflare{Variant: "public", Remember: 5 * time.Minute, API: "https://api.cloudflare.com/client/v4", Delivery: "https://imagedelivery.net"},

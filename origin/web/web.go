@@ -36,10 +36,13 @@ type Options struct {
 	Keep         int64          // bytes of sources kept in memory; 0 = none
 	// Unkept are URLs whose source is not kept, whatever its origin says: those of
 	// images that can become private. nil = none.
-	Unkept   func(address string) bool
-	Version  string        // told in User-Agent and Via
-	Resolver *net.Resolver // nil: the system's
-	Now      func() time.Time
+	Unkept func(address string) bool
+	// Redirects says which URLs a redirect may lead to, besides those on the host that it
+	// came from; nil = all at public addresses.
+	Redirects func(address string) bool
+	Version   string        // told in User-Agent and Via
+	Resolver  *net.Resolver // nil: the system's
+	Now       func() time.Time
 	// Pause waits between two attempts; it ends with ctx. nil = for as long as it is told.
 	Pause   func(ctx context.Context, d time.Duration) error
 	RootCAs *tls.Config // nil: the system's; tests bring their own
@@ -127,6 +130,7 @@ func New(o Options) (*Origin, error) {
 var (
 	errRedirects   = errors.New("too many redirects")
 	errBadRedirect = errors.New("redirect to no http or https URL")
+	errElsewhere   = errors.New("redirect to a host that is not allowed")
 )
 
 func (o *Origin) redirect(request *http.Request, via []*http.Request) error {
@@ -135,6 +139,9 @@ func (o *Origin) redirect(request *http.Request, via []*http.Request) error {
 	}
 	if u := request.URL; u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return errBadRedirect
+	}
+	if from := via[len(via)-1].URL; o.Redirects != nil && !strings.EqualFold(from.Host, request.URL.Host) && !o.Redirects(request.URL.String()) {
+		return errElsewhere
 	}
 	request.Header.Del("Referer") // it would tell one host what is asked of another
 	return nil
@@ -312,6 +319,8 @@ func failure(err error, timeout fault.Kind) error {
 		return fault.Wrap(fault.NotAllowed, err, "The source is not at a public address")
 	case errors.Is(err, errRedirects):
 		return fault.Wrap(fault.ManyRedirects, err, "More than %d redirects", maxRedirects)
+	case errors.Is(err, errElsewhere):
+		return fault.Wrap(fault.NotAllowed, err, "The source redirects to a host that is not on the list of allowed origins")
 	case errors.Is(err, errBadRedirect):
 		return fault.Wrap(fault.BadRedirect, err, "Expected a redirect to an http or https URL")
 	case errors.As(err, &tooLong):

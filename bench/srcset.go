@@ -62,7 +62,12 @@ func runSrcset(ctx context.Context, b *bench) error {
 	}
 	const decodes = "fovea_engine_decodes_total"
 	b.exactly("fetches of a source for eight sizes", float64(fetches)/float64(bursts), 1)
-	b.exactly("decodes of a source for eight sizes", (after[decodes]-before[decodes])/float64(bursts), 1)
+	decoded := (after[decodes] - before[decodes]) / float64(bursts)
+	if b.images == "" {
+		b.exactly("decodes of a source for eight sizes", decoded, 1)
+	} else { // small ones, and high ones whose widest size needs more pixels, are decoded again
+		b.find(finding{Name: "decodes of a source for eight sizes", Value: figureOf([]float64{decoded})})
+	}
 	for _, m := range append([]maker{ours}, peers...) {
 		b.find(finding{Name: fmt.Sprintf("all eight sizes, 320 to 1920 pixels, as WebP: %s", m.name), Value: figureOf(times[m.name]), Unit: "ms"})
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -101,8 +102,13 @@ func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server 
 		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {
 			status := fasthttp.StatusBadRequest
 			var small *fasthttp.ErrSmallBuffer
-			if errors.As(err, &small) {
+			switch {
+			case errors.As(err, &small):
 				status = fasthttp.StatusRequestHeaderFieldsTooLarge
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				// Browsers open connections ahead of need: to them 408 says that nothing
+				// was asked, where 400 would be the answer to what they ask next.
+				status = fasthttp.StatusRequestTimeout
 			}
 			writeFailure(rc, "", 9424, status, "The request could not be read")
 		},

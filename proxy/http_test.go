@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp/fasthttputil"
 
@@ -251,6 +252,27 @@ func TestAChangeIsSeenAtOnce(t *testing.T) {
 	f.add("cat", picture(200, 100), func(i *store.Image) { i.RequireSigned = true })
 	if status, _ := get(); status != 403 {
 		t.Errorf("after it became private: %d", status)
+	}
+}
+
+// A connection that was opened ahead of need is told that nothing was asked.
+func TestConnectionsThatAskNothing(t *testing.T) {
+	f := newFixture(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(t.Context(), f.Proxy, ServerOptions{ReadTimeout: 20 * time.Millisecond})
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Shutdown() })
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 408 ") || !strings.Contains(string(got), "Connection: close") {
+		t.Errorf("%.200q, %v", got, err)
 	}
 }
 

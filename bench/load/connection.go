@@ -21,6 +21,7 @@ const (
 	buffer   = 64 << 10
 	largest  = 256 << 20 // body
 	patience = 10 * time.Second
+	stale    = 4 * time.Second // after which an idle connection is opened anew
 )
 
 // Answer is what came back. Its bytes are valid until the next request of the
@@ -44,7 +45,8 @@ type connection struct {
 	response fasthttp.Response
 	answer   Answer
 	deadline time.Time
-	reopened int64 // times that the server had closed it meanwhile
+	used     time.Time // for the last time
+	reopened int64     // times that the server had closed it meanwhile
 }
 
 func newConnection(address string, secure bool, timeout time.Duration) *connection {
@@ -65,6 +67,7 @@ func (c *connection) dial(ctx context.Context) (err error) {
 		return err
 	}
 	c.reader.Reset(c.conn)
+	c.used = time.Now()
 	c.deadline = time.Time{}
 	return nil
 }
@@ -79,6 +82,10 @@ func (c *connection) close() {
 // ask sends r and reads its answer. A connection that the server closed while it was
 // idle is opened again, once; after any other error it is opened by the next call.
 func (c *connection) ask(ctx context.Context, r *Request) (*Answer, error) {
+	// A server may give up a connection that nobody uses; clients know that.
+	if time.Since(c.used) > stale {
+		c.close()
+	}
 	reused := c.conn != nil
 	err := c.try(ctx, r)
 	if reused && closedIdle(err) && ctx.Err() == nil {
@@ -86,6 +93,7 @@ func (c *connection) ask(ctx context.Context, r *Request) (*Answer, error) {
 		c.reopened++
 		err = c.try(ctx, r)
 	}
+	c.used = time.Now()
 	if err != nil {
 		c.close()
 		return nil, err

@@ -15,19 +15,21 @@ import (
 // runSlowOrigin lets an origin take two seconds for each picture while others are
 // hit: hits must not feel it, and what waits for the origin is bounded.
 func runSlowOrigin(ctx context.Context, b *bench) error {
-	s, err := b.cold()
+	// Small ones: it is about the wait, not about the work.
+	small, err := photograph(128, 96, 1)
 	if err != nil {
 		return err
 	}
+	b.rig.Origin.Make(func(string) (string, []byte) { return "image/jpeg", small })
 	f, ours, err := b.fovea(ctx)
 	if err != nil {
 		return err
 	}
 	beside := func(ctx context.Context) (string, error) {
-		plan := ours.asks(s, 200, 512, "webp").plan
+		plan := ours.asks(&sources{}, 200, 64, "webp").plan
 		plan.Duration, plan.Judge = time.Hour, orRefused(plan.Judge)
-		// A refused one asks again at once: that would be a load of its own.
-		plan.Rate = 400
+		// Who is refused does not ask again at once: that would be a load of its own.
+		plan.Rate = 100
 		got, err := load.Run(ctx, plan)
 		if got == nil {
 			return "", err
@@ -40,8 +42,8 @@ func runSlowOrigin(ctx context.Context, b *bench) error {
 	return b.undisturbed(ctx, f, "a slow origin", beside)
 }
 
-// runSlowClient lets 500 clients take a picture of 200 KB one byte at a time, and as
-// many send their request so, while others are hit.
+// runSlowClient lets 500 clients take a picture of 200 KB a byte in half a second,
+// and as many send their request so, while others are hit.
 func runSlowClient(ctx context.Context, b *bench) error {
 	f, versions, err := b.warmed(ctx)
 	if err != nil {
@@ -56,12 +58,12 @@ func runSlowClient(ctx context.Context, b *bench) error {
 			all.Go(func() { trickle(ctx, f.Address, large.Raw, false) })
 		}
 		all.Wait()
-		return "500 clients that read, and 500 that write, a byte at a time", nil
+		return "500 clients that read, and 500 that write, a byte in half a second", nil
 	}
 	return b.undisturbed(ctx, f, "slow clients", beside)
 }
 
-// trickle reads the answer, or else writes the request, one byte in 20 ms, until ctx
+// trickle reads the answer, or else writes the request, one byte in half a second, until ctx
 // ends. That the server may close on it is the server's right.
 func trickle(ctx context.Context, address string, raw []byte, read bool) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
@@ -77,7 +79,7 @@ func trickle(ctx context.Context, address string, raw []byte, read bool) {
 			return
 		}
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for i := 0; ; i++ {
 		select {

@@ -87,8 +87,9 @@ func readOptions(arguments []string, log io.Writer) (options, error) {
 	o.command = "go run ./bench"
 	flags.Visit(func(f *flag.Flag) {
 		switch f.Name {
-		case "images", "out": // paths of one machine
-			o.command += fmt.Sprintf(" -%s …", f.Name)
+		case "out": // where to has no part in it
+		case "images": // a path of one machine
+			o.command += " -images …"
 		default:
 			o.command += fmt.Sprintf(" -%s=%s", f.Name, f.Value)
 		}

@@ -39,6 +39,8 @@ func (p *Process) run(command *exec.Cmd, log string) error {
 	if command.Stderr == nil {
 		command.Stderr = out
 	}
+	// An interrupt asks it to end, as Stop does: killed, nginx would leave its workers.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	if err := command.Start(); err != nil {
 		return errors.Join(err, out.Close())
 	}

@@ -25,6 +25,7 @@ func scenarios() []scenario {
 		{"hit", "pictures from the cache: 2, 15 and 200 KB, one key and 10,000", runHit},
 		{"304", "clients whose copy is still right", runNotModified},
 		{"signed", "private pictures: exp and sig, HS256, EdDSA", runSigned},
+		{"rule", "a friendly path by a rule in WebAssembly", runRule},
 		{"miss", "pictures that nobody has seen, by format", runMiss},
 		{"passthrough", "misses that are passed on to Cloudflare", runPassthrough},
 		{"srcset", "eight sizes of one new source at once", runSrcset},

@@ -85,6 +85,15 @@ func (r *Rig) process(ctx context.Context, name string) (*Process, error) {
 	return p, nil
 }
 
+// File is where a file of this tree is; ErrLeftOut if it has none of that name.
+func (r *Rig) File(name string) (string, error) {
+	path := filepath.Join(r.root, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: this tree has no %s", ErrLeftOut, name)
+	}
+	return path, nil
+}
+
 // note keeps a configuration for the results.
 func (r *Rig) note(name, text string) {
 	text = strings.ReplaceAll(text, r.Folder, "FOLDER")

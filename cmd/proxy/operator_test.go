@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fovea-images/fovea/cmd/proxy/demo"
 )
@@ -485,5 +486,34 @@ func TestAPurgeHasCloudflareAskedAgain(t *testing.T) {
 	u.fail(cut)
 	if response, _ := get(t, address); response.StatusCode != 403 {
 		t.Errorf("while the API does not answer: %d, expected what it said last", response.StatusCode)
+	}
+}
+
+func TestTheDashboardAndTheAPICanBeSwitchedOff(t *testing.T) {
+	s := configured(t, "admin:\n  dashboard: false\napi:\n  enabled: false\n")
+	for path, want := range map[string]int{"/": 404, "/app.js": 404, "/metrics": 200, "/admin/v1/stats": 200, "/client/v4/accounts/x/images/v1": 404} {
+		if response, body := get(t, s.dash(t)+path, "Fovea-Dashboard: 1"); response.StatusCode != want {
+			t.Errorf("%s: %d %s, want %d", path, response.StatusCode, body, want)
+		}
+	}
+	var status status
+	if _, text := get(t, s.dash(t)+"/admin/v1/status"); json.Unmarshal(text, &status) != nil || status.API {
+		t.Errorf("%s", text)
+	}
+	if strings.Contains(s.greeting, "dashboard") {
+		t.Errorf("the greeting promises one: %s", s.greeting)
+	}
+}
+
+// The port of the defaults may be taken; one that was asked for may not.
+func TestAnAdminPortThatWasAskedForMustBeFree(t *testing.T) {
+	taken := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(taken.Close)
+	address := strings.TrimPrefix(taken.URL, "http://")
+	var out bytes.Buffer
+	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_LISTEN=" + address}, time.Now}
+	status := run(t.Context(), []string{"--data", t.TempDir(), "serve", "--listen", "127.0.0.1:0"}, w)
+	if status != 1 || !strings.Contains(out.String(), `admin.listen: expected a free address, received "`+address+`"`) {
+		t.Errorf("%d %s", status, &out)
 	}
 }

@@ -135,6 +135,44 @@ func TestInFrontOfCloudflareByOriginals(t *testing.T) {
 	})
 }
 
+// A line that is slow, breaks off or comes and goes costs visitors nothing that can be
+// helped, and never half a picture.
+func TestALineThatFails(t *testing.T) {
+	u := newUpstream(t)
+	s := u.edge(t, "originals", u.access())
+	becomes(t, s.url+demoPath+"landscape/w=64", 200)
+	t.Run("latency", func(t *testing.T) {
+		u.fail(func(http.ResponseWriter) bool {
+			<-time.After(100 * time.Millisecond)
+			return false
+		})
+		becomes(t, s.url+demoPath+"ornament/w=64", 200)
+	})
+	t.Run("flapping", func(t *testing.T) {
+		var turn atomic.Int64
+		u.fail(func(rw http.ResponseWriter) bool { return turn.Add(1)%2 == 1 && cut(rw) })
+		for w := range 5 {
+			if response, body := get(t, fmt.Sprintf("%s%slandscape/w=%d", s.url, demoPath, 70+w)); response.StatusCode != 200 {
+				t.Errorf("%d %s", response.StatusCode, body)
+			}
+		}
+	})
+	t.Run("truncation", func(t *testing.T) {
+		u.fail(func(rw http.ResponseWriter) bool {
+			rw.Header().Set("Content-Length", "100000")
+			_, _ = rw.Write(square(1)[:50])
+			_ = http.NewResponseController(rw).Flush()
+			return cut(rw)
+		})
+		if response, body := get(t, s.url+demoPath+"still-life/w=64"); response.StatusCode != 502 || !strings.Contains(string(body), "9402") {
+			t.Errorf("%d %.80s", response.StatusCode, body)
+		}
+		becomes(t, s.url+demoPath+"landscape/w=64", 200)
+	})
+	u.heal()
+	becomes(t, s.url+demoPath+"still-life/w=64", 200) // within the patience of becomes, the line is trusted again
+}
+
 func TestPatienceIsKept(t *testing.T) {
 	u := newUpstream(t)
 	s := u.edge(t, "originals", u.access())

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -111,6 +112,39 @@ func zonesApart(t *testing.T, s *running) {
 		all.Wait()
 		if bytes.Equal(bodies[0], bodies[1]) || bytes.Equal(bodies[0], bodies[2]) || bytes.Equal(bodies[1], bodies[2]) {
 			t.Fatal("one zone was given another's picture")
+		}
+	}
+}
+
+// A purge of one zone's path fetches that zone's picture anew, and no other's.
+func TestAPurgeReachesOneZone(t *testing.T) {
+	asked := map[string]*atomic.Int64{"one.example": {}, "two.example": {}}
+	var list strings.Builder
+	for _, host := range []string{"one.example", "two.example"} {
+		site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			asked[host].Add(1)
+			rw.Header().Set("Cache-Control", "max-age=3600")
+			_, _ = rw.Write(square(1))
+		}))
+		t.Cleanup(site.Close)
+		fmt.Fprintf(&list, "- {names: [%s], origins: {site: %q}}\n", host, site.URL)
+	}
+	s := configured(t, "origins: {allow_private: [127.0.0.0/8]}\nhosts:\n"+list.String())
+	ask := func() {
+		for host := range asked {
+			if response, body := get(t, s.url+"/cdn-cgi/image/w=16/a/b.png", "Host: "+host); response.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", host, response.StatusCode, body)
+			}
+		}
+	}
+	ask()
+	for i, flags := range [][]string{{"--source", "https://one.example/a/b.png"}, {"--prefix", "https://one.example/a/"}} {
+		if status, out := s.command(t, append([]string{"purge"}, flags...)...); status != 0 {
+			t.Fatalf("%d %s", status, out)
+		}
+		ask()
+		if one, two := asked["one.example"].Load(), asked["two.example"].Load(); one != int64(i)+2 || two != 1 {
+			t.Errorf("%v: one was asked %d times, the other %d times", flags, one, two)
 		}
 	}
 }

@@ -286,11 +286,12 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 	}
 	rc.SetStatusCode(response.StatusCode)
 	if site, ok := response.Body.(io.ReadWriteCloser); ok && response.StatusCode == http.StatusSwitchingProtocols {
-		done, unused := rc.Done(), context.AfterFunc(ctx, func() { _ = site.Close() }) // a server that stops may never hand the connection over
+		done, taken := rc.Done(), p.tunnels.await(ctx, site)
 		rc.Hijack(func(visitor net.Conn) {
-			defer p.tunnels.leave()
-			defer unused()
-			p.tunnels.carry(visitor, site, done)
+			if taken() {
+				defer p.tunnels.leave()
+				p.tunnels.carry(visitor, site, done)
+			}
 		})
 		return nil
 	}

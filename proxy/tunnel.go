@@ -81,6 +81,29 @@ func (p *Proxy) ask(ctx context.Context, f *origin.Forwarded, to passage) (*http
 	return response, err
 }
 
+// handover is how long the server may take to give us the visitor's connection.
+const handover = 10 * time.Second
+
+// await gives the place and the connection to the site back unless taken is called
+// soon: a visitor who hangs up before the answer never gets to be carried. taken
+// reports false if it comes too late.
+func (t *tunnels) await(ctx context.Context, site io.Closer) (taken func() bool) {
+	var settled atomic.Bool
+	ctx, cancel := context.WithTimeout(ctx, min(handover, t.Idle))
+	context.AfterFunc(ctx, func() {
+		defer cancel()
+		if settled.CompareAndSwap(false, true) {
+			_ = site.Close()
+			t.leave()
+		}
+	})
+	return func() bool {
+		mine := settled.CompareAndSwap(false, true)
+		cancel()
+		return mine
+	}
+}
+
 // carry passes bytes both ways until one side ends, nothing has come for too long, or
 // done closes. It returns when nobody reads visitor any more; site is closed.
 func (t *tunnels) carry(visitor net.Conn, site io.ReadWriteCloser, done <-chan struct{}) {

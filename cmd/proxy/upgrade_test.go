@@ -229,13 +229,46 @@ func TestUpgradedConnectionsAreBounded(t *testing.T) {
 }
 
 func TestAnUpgradedConnectionThatCarriesNothingEnds(t *testing.T) {
-	s, _ := upgrading(t, "  upgrade_idle: 100ms\n")
+	s, _ := upgrading(t, "  upgrade_idle: 1s\n")
 	c, err := dial(t, s, "/echo")
 	if err != nil {
 		t.Fatal(err)
 	}
 	greeted(t, c)
 	ends(t, c)
+}
+
+func TestWhoHangsUpBeforeTheAnswerLeavesAPlace(t *testing.T) {
+	asked, gone := make(chan struct{}), make(chan struct{})
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-gone
+		if conn, _, err := http.NewResponseController(rw).Hijack(); err == nil {
+			defer conn.Close()
+			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			_, _ = io.Copy(io.Discard, conn) // until it is hung up
+		}
+	}))
+	t.Cleanup(site.Close)
+	admin := freeAddress(t)
+	s := configured(t, "admin: {listen: '"+admin+"'}\norigins: {site: '"+site.URL+"', forward: true, allow_private: [127.0.0.0/8], upgrade_idle: 1s}\n")
+	s.admin = "http://" + admin
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	<-asked
+	if err := conn.(*net.TCPConn).SetLinger(0); err != nil { // a reset, not a farewell
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	close(gone)
+	for deadline := time.Now().Add(30 * time.Second); s.open(t) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%v places are not given back", s.open(t))
+		}
+	}
 }
 
 func TestAStopEndsUpgradedConnections(t *testing.T) {

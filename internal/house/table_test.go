@@ -47,6 +47,8 @@ var rooms = map[string]room{
 	"examples/cloudflare":     {"", "a configuration, and a test that runs it"},
 	"examples/site":           {"", "a configuration, and a test that runs it"},
 	"examples/sign":           {"", "what a site does, without us"},
+	"plugins/sdk":             {"", "it writes files"},
+	"plugins/sdk/go/rule":     {"", "rules carry it into another world"},
 	"internal/flight":         {"", "one piece of work for many who ask"},
 	"internal/fault":          {"", "every room speaks of failure"},
 	"internal/config":         {"", "knobs know nothing of what they turn"},

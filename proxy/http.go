@@ -122,6 +122,7 @@ func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server 
 		StreamRequestBody:    o.Other != nil || p.passes(),
 		CloseOnShutdown:      true,
 		NoDefaultContentType: true,
+		LazyRequestTime:      true, // the clock is read by who wants to know
 		TCPKeepalive:         true,
 		LogAllErrors:         false,
 

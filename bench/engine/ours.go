@@ -27,7 +27,7 @@ func newOurs(ctx context.Context, mezzanines int64, f form) (*ours, error) {
 	if err != nil {
 		return nil, err
 	}
-	codec.Warm(ctx) // as the server does before its first visitor
+	codec.Warm(ctx, codecs) // as the server does before its first visitor
 	return &ours{codecs: codecs, mezzanines: mezzanines, sources: map[string][]byte{}}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -372,7 +373,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	if a.shared != nil {
 		go a.shared.Run(waits)
 	}
-	go codec.Warm(waits)
+	go a.warm(waits)
 	go a.telemetry.Run(waits)
 	go a.ring.Run(waits)
 	if a.upstream != nil {
@@ -393,6 +394,13 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// warm compiles the codecs that need it. That leaves more garbage than a server that
+// idles would collect for minutes, so it is given back at once.
+func (a *app) warm(ctx context.Context) {
+	codec.Warm(ctx, a.codecs)
+	debug.FreeOSMemory()
 }
 
 // ready reports whether images can be looked up.

@@ -2,15 +2,12 @@
 package codec
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
 	"strings"
-
-	"github.com/gen2brain/heic"
 
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/engine/codec/native"
@@ -70,17 +67,14 @@ func Names(table []engine.Codec) []Form {
 	return forms
 }
 
-// Warm makes the codecs ready that compile themselves at their first use, so that
-// no visitor waits for that. It takes about three seconds of one processor.
-func Warm(ctx context.Context) {
-	defer func() { _, _ = heic.Decode(bytes.NewReader(nil)) }() // compiles, then finds no picture
-	m := pixel.New(pixel.RGB, 16, 16)
-	body, err := avifCodec{}.Encode(ctx, still(m, nil, nil), engine.EncodeOptions{})
-	if err != nil {
-		return // the first visitor is told
-	}
-	if _, err := (avifCodec{}).Decode(ctx, body, engine.DecodeOptions{}); err != nil {
-		return
+// Warm makes ready what compiles itself at its first use and what every site needs: the
+// AVIF encoder of table, unless it is native, so that no visitor waits for it. The
+// decoders of AVIF and HEIC, which few sources are, take a second when the first one comes.
+func Warm(ctx context.Context, table []engine.Codec) {
+	for _, c := range table {
+		if c, ok := c.(avifCodec); ok && c.native == nil {
+			_, _ = c.Encode(ctx, still(pixel.New(pixel.RGB, 16, 16), nil, nil), engine.EncodeOptions{}) // the first visitor is told
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ func runNotModified(ctx context.Context, b *bench) error {
 		entrants = append(entrants, steady(p, load.Get(p.Address, path, 304, accept, "If-None-Match: "+string(got.Header("ETag")))))
 	}
 	entrants[0], entrants[1] = entrants[1], entrants[0] // ours first
-	c, err := b.race(ctx, race{name: "304", duration: 10 * time.Second, rate: b.open, entrants: entrants})
+	c, err := b.race(ctx, race{name: "15 KB", duration: 10 * time.Second, rate: b.open, entrants: entrants})
 	if err == nil {
 		b.bound("CPU per 304, ours / nginx", c.ratio("Fovea", "nginx", cpu), "≤ 0.80", .8)
 	}

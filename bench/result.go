@@ -61,6 +61,10 @@ func (r *result) begin(ctx context.Context, o options) {
 	r.Machine = fmt.Sprintf("%s, %d processors, %s", processor(), runtime.NumCPU(), memory())
 	r.Kernel = firstWords("/proc/sys/kernel/osrelease", 1)
 	r.Load = firstWords("/proc/loadavg", 3)
+	var last float64
+	if _, err := fmt.Sscan(r.Load, &last); err == nil && last >= 1 {
+		r.note("**The machine was busy with other work when this began**: throughput, latencies and times say little, ratios of processor time a little more")
+	}
 	if said, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output(); err == nil {
 		r.Tree = strings.TrimSpace(string(said))
 	}

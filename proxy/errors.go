@@ -38,6 +38,7 @@ var failures = map[fault.Kind]failure{
 	fault.ManyRedirects:    {9421, 400, "Too many redirects"},
 	fault.EncodeFailed:     {9516, 500, "Encode error"},
 	fault.Overloaded:       {9522, 503, "Too busy"},
+	fault.RuleFailed:       {9522, 503, ""},
 	fault.Canceled:         {9528, 502, "Aborted"},
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/plugins"
 	"github.com/fovea-images/fovea/store"
 )
 
@@ -37,18 +38,50 @@ type Explanation struct {
 	Key       string           `json:"key,omitempty"`
 	Tags      []string         `json:"tags,omitempty"`
 	Warnings  []string         `json:"warnings,omitempty"`
+	Rules     []plugins.Step   `json:"rules,omitempty"` // that the request met, in order
 }
 
-// Explain says how r would be answered, without fetching or decoding anything.
-// A non-nil assume stands for the header of the source: of a hosted image it
-// replaces the stored record, of a remote one it tells what only a fetch could.
-func (p *Proxy) Explain(ctx context.Context, r *Request, assume *engine.Info) Explanation {
+// Explain says how a GET of target, a raw request target, at host and with these headers
+// would be answered, without fetching or decoding anything. A non-nil assume stands for
+// the header of the source: of a hosted image it replaces the stored record, of a remote
+// one it tells what only a fetch could. Rules are run, with the same time and dice for
+// each call.
+func (p *Proxy) Explain(ctx context.Context, host, target string, header http.Header, assume *engine.Info) Explanation {
+	r := newRequest(host, target, header)
+	if p.Rules != nil && p.Rules.Wants([]byte(host), []byte(target)) {
+		x := p.Rules.Begin()
+		defer p.Rules.Release(x)
+		failure := p.rehearse(ctx, x, r, header)
+		e := Explanation{URL: address(r), Kind: params.None.String(), Status: http.StatusOK}
+		switch {
+		case failure != nil:
+			e.Code, e.Status, e.Message = Failure(failure)
+			e.Failure, e.Hint = kindOf(failure), hintOf(failure)
+		case x.Stopped():
+			e.Status, _ = x.Own()
+			e.Message = "answered by a rule"
+		default:
+			e = p.explain(ctx, ruledRequest(x), assume)
+			e.URL = address(r)
+			e.addRules(x)
+		}
+		e.Rules = x.Steps()
+		return e
+	}
+	return p.explain(ctx, r, assume)
+}
+
+func address(r *Request) string {
+	if strings.Contains(r.Target, "://") {
+		return r.Target
+	}
+	return "http://" + r.Host + r.Target
+}
+
+func (p *Proxy) explain(ctx context.Context, r *Request, assume *engine.Info) Explanation {
 	pl := &plan{proxy: p}
 	err := pl.resolve(ctx, r, record(assume))
-	e := Explanation{URL: r.Target, Kind: pl.target.Kind.String(), Host: pl.at.Name, Status: http.StatusOK, Key: pl.key, Verdict: pl.verdict.String()}
-	if !strings.Contains(r.Target, "://") {
-		e.URL = "http://" + r.Host + r.Target
-	}
+	e := Explanation{URL: address(r), Kind: pl.target.Kind.String(), Host: pl.at.Name, Status: http.StatusOK, Key: pl.key, Verdict: pl.verdict.String()}
 	if pl.target.Kind != params.None {
 		e.Account, e.Image, e.Variant = pl.target.Account, pl.target.Image, pl.target.Variant
 		e.Source = pl.target.Source.Value
@@ -119,6 +152,9 @@ func (e Explanation) String() string {
 		answer += " size and format depend on the source; --source WxH:type tells them"
 	}
 	line("answer", "%s", answer)
+	for _, step := range e.Rules {
+		tellStep(line, step)
+	}
 	line("failure", "%s", e.Failure)
 	line("settings", "%s", e.Host)
 	line("proof", "%s", e.Verdict)

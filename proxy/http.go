@@ -23,6 +23,7 @@ import (
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/plugins"
 	"github.com/fovea-images/fovea/token"
 )
 
@@ -55,6 +56,10 @@ type Report struct {
 	Source   int64  // bytes of the original; 0 = not on record
 	Modified bool   // false: a 304
 	Verdict  token.Verdict
+	// Rewritten is the path that rules have made of Path; "" = it is the same. Ruled: a
+	// rule has answered. ID is the request's name, if a rule has asked for it.
+	Rewritten, ID string
+	Ruled         bool
 }
 
 // ServerOptions bound what a client may cost. Zero fields take the defaults named.
@@ -147,39 +152,51 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	}
 	var answer Answer
 	var err error
+	x := p.enter(at, rc)
 	defer func() {
 		if v := recover(); v != nil {
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", v, debug.Stack()), "Internal error")
 			rc.Response.Reset()
 			at.fail(rc, answer.Kind, err)
 		}
-		p.report(rc, start, &request, &answer, err)
+		p.report(rc, start, x, &request, &answer, err)
+		if x != nil {
+			p.Rules.Release(x)
+		}
 	}()
+	if x != nil {
+		at, err = p.ruled(ctx, at, rc, x, &request, &answer)
+		return
+	}
+	err = p.answer(ctx, at, rc, &request, &answer)
+}
+
+// answer answers what is no rule's to answer.
+func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, request *Request, answer *Answer) error {
 	if at.Behind != nil || p.shadow.Ask != nil {
 		switch answer.Kind = at.kind(rc); {
 		case answer.Kind == params.None && at.Behind != nil:
-			err = p.pass(ctx, at, rc, at.Behind)
-			return
+			return p.pass(ctx, at, rc, at.Behind)
 		case answer.Kind != params.None && p.shadow.Ask != nil:
 			answer.Outcome = cache.Bypass
 			rc.Request.Header.Del("Upgrade") // no image is spoken in other protocols
-			request = p.readRequest(at, rc)
-			err = p.pass(ctx, at, rc, p.askOther(ctx, request))
-			return
+			*request = p.readRequest(at, rc, request.Tags)
+			return p.pass(ctx, at, rc, p.askOther(ctx, *request))
 		}
 	}
 	switch string(rc.Method()) {
 	case fasthttp.MethodGet, fasthttp.MethodHead:
 	case fasthttp.MethodOptions:
 		at.preflight(rc)
-		return
+		return nil
 	default:
 		rc.Response.Header.Set("Allow", allowedMethods)
 		writeFailure(rc, "", 9424, fasthttp.StatusMethodNotAllowed, "Expected the method GET, HEAD or OPTIONS")
-		return
+		return nil
 	}
-	request = p.readRequest(at, rc)
-	answer, err = p.Serve(ctx, &request)
+	*request = p.readRequest(at, rc, request.Tags)
+	var err error
+	*answer, err = p.Serve(ctx, request)
 	switch {
 	case errors.Is(err, errNotOurs):
 		err = nil
@@ -192,9 +209,10 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	case err != nil:
 		at.fail(rc, kindOrPath(answer.Kind, request.Target), err)
 	default:
-		p.write(at, rc, request.recalled, &answer)
+		p.write(at, rc, request.recalled, answer)
 	}
 	rc.Response.SkipBody = rc.IsHead()
+	return err
 }
 
 // kind is which form of ours the request's path has, whatever is wrong with it.
@@ -307,9 +325,9 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 // readRequest copies what an answer can depend on out of the server's buffers,
 // which are only ours until the handler returns. What is remembered of a request of the
 // same text need not be copied.
-func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx) Request {
+func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, tags []string) Request {
 	h := &rc.Request.Header
-	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match"))}
+	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match")), Tags: tags}
 	if p.Tokens.Bearer {
 		r.Authorization = string(h.Peek("Authorization"))
 	}
@@ -326,7 +344,7 @@ func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx) Request {
 		}
 	}
 	accept := h.PeekAll("Accept")
-	if len(accept) == 1 && r.Via == "" {
+	if len(accept) == 1 && r.Via == "" && tags == nil {
 		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0]); known != nil {
 			r.Host, r.Target, r.Client.Accept, r.recalled = known.host, known.target, known.accept, known
 			return r
@@ -563,19 +581,7 @@ func same(known string, text []byte) string {
 	return string(text)
 }
 
-// withoutQuery cuts the query off a target, and that of a source in it, which may
-// be escaped: either may hold a proof.
-func withoutQuery(target string) string {
-	target, _, _ = strings.Cut(target, "?")
-	for i := 0; i+2 < len(target); i++ {
-		if target[i] == '%' && target[i+1] == '3' && target[i+2]|0x20 == 'f' {
-			return target[:i]
-		}
-	}
-	return target
-}
-
-func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, request *Request, answer *Answer, err error) {
+func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, x *plugins.Exchange, request *Request, answer *Answer, err error) {
 	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	r := Report{
 		Start: start, Took: p.Now().Sub(start),
@@ -583,6 +589,9 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, request *Reques
 		Client: client.Unmap(), Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
 		Type: mediaType(rc, answer), Modified: !answer.NotModified, Source: answer.Source,
+	}
+	if x != nil {
+		r.tell(x)
 	}
 	if err != nil {
 		r.Code, _, _ = Failure(err)

@@ -340,9 +340,7 @@ func TestExplain(t *testing.T) {
 	f := newFixture(t)
 	f.add("cat", picture(1600, 1200))
 	ask := func(target string, assume *engine.Info, accept string) Explanation {
-		r := &Request{Host: "example.com", Target: target}
-		r.Client.Accept = accept
-		return f.Explain(t.Context(), r, assume)
+		return f.Explain(t.Context(), "example.com", target, http.Header{"Accept": {accept}}, assume)
 	}
 	e := ask(path("cat/w=400,h=400,fit=cover,zoo=1"), nil, "image/webp")
 	if e.Status != 200 || e.Format != "image/webp" || e.Geometry == nil || e.Geometry.Output != (params.Size{W: 400, H: 400}) ||

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ type plan struct {
 	maxAge   time.Duration    // Hosted; of a remote source its origin decides
 	signed   string           // path and query for who renders it to judge; "" = nothing is for it to judge
 	admission
+	tags []string // that rules have given
 
 	operator bool            // an operator looks, to whom no picture is closed
 	instead  *params.Options // take the place of the URL's; nil = they do not
@@ -62,7 +64,7 @@ type chosen struct {
 func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) error {
 	var err error
 	pl.at = pl.proxy.At(r.Host, r.Target)
-	pl.path = r.Target
+	pl.path, pl.tags = r.Target, r.Tags
 	if !strings.Contains(r.Via, viaOurs) { // a transform's own fetch is for what is behind the plain path
 		pl.path = pl.at.Site.Rewrite(r.Target)
 	}
@@ -261,7 +263,7 @@ func (pl *plan) name() string {
 // Tags returns what the answer is made from, for purges.
 func (pl *plan) Tags() []string {
 	t := pl.target
-	var overlays []string
+	overlays := slices.Clone(pl.tags)
 	for _, o := range pl.options.Draw {
 		overlays = append(overlays, params.SourceTag(o.Source.Value))
 	}

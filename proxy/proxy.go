@@ -16,6 +16,7 @@ import (
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/plugins"
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/token"
 )
@@ -50,6 +51,10 @@ type Options struct {
 	Upgrades Upgrades
 	// Shadow has another service answer in our place; the zero value does not.
 	Shadow Shadow
+	// Rules see requests before they are parsed; nil: there are none. Debug tells in
+	// Server-Timing what each has taken.
+	Rules *plugins.Chain
+	Debug bool
 	// Version is told in the cf-resized header.
 	Version string
 	// Now is the clock; nil is time.Now.
@@ -156,6 +161,8 @@ type Request struct {
 	// Authorization and Cookie may hold a proof; they are empty unless Tokens looks there.
 	Authorization, Cookie string
 	Referer               string // empty unless the host's Referers want it
+	// Tags are further purge tags for the entry that the request may fill.
+	Tags []string
 	// IfNoneMatch and IfModifiedSince are the request's conditions (RFC 9110 section 13).
 	IfNoneMatch     string
 	IfModifiedSince time.Time

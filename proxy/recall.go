@@ -71,6 +71,9 @@ func (m *recall) keep(ctx context.Context, r *Request, pl *plan) {
 	if m.find(host, target, accept) != nil {
 		return
 	}
+	if pl.tags != nil { // they are of this request alone
+		return
+	}
 	known := &recollection{host: r.Host, target: r.Target, accept: r.Client.Accept, plan: *pl}
 	if pl.target.Kind == params.Hosted {
 		f, err := pl.proxy.Catalog.Find(ctx, pl.target.Account, pl.target.Image, pl.target.Variant)

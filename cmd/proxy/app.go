@@ -28,6 +28,7 @@ import (
 	"github.com/fovea-images/fovea/origin/cloudflare"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/plugins"
 	"github.com/fovea-images/fovea/proxy"
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/store/fsblob"
@@ -52,6 +53,7 @@ type app struct {
 	proxy     *proxy.Proxy
 	api       *api.API // nil = switched off
 	ring      *token.Ring
+	rules     *plugins.Chain     // nil = none
 	upstream  *cloudflare.Origin // nil = none
 	admin     *operator          // nil = no admin listener
 	scratch   string             // folder to remove at the end; "" = none
@@ -156,6 +158,9 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	if err := a.openStore(ctx, settings.Data); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
+	if a.rules, err = newRules(ctx, settings.Rules, compiledRules(settings.Data), log.Logger, now); err != nil {
+		return nil, err
+	}
 	hosted, render := a.hosted(settings.Cloudflare)
 	c := settings.Cache
 	at.behind(a.web.Forward)
@@ -166,6 +171,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		Tokens: tokens, Sources: settings.Engine.Sources,
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
 		Upgrades: upgrades, Shadow: shadow, Version: version, Report: a.report,
+		Rules: a.rules, Debug: strings.EqualFold(settings.Log.Level, "debug"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine.%w", err)
@@ -175,6 +181,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	}
 	a.measure()
 	a.measureTiers()
+	a.measureRules()
 	return a, nil
 }
 
@@ -296,6 +303,9 @@ func (a *app) close() error {
 	if a.library != nil {
 		err = errors.Join(err, a.library.Names.Close())
 	}
+	if a.rules != nil {
+		err = errors.Join(err, a.rules.Close())
+	}
 	return errors.Join(err, removeAll(a.scratch))
 }
 
@@ -376,6 +386,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	go a.warm(waits)
 	go a.telemetry.Run(waits)
 	go a.ring.Run(waits)
+	go a.watch(waits)
 	if a.upstream != nil {
 		go a.upstream.Run(waits, a.settings.Cloudflare.Remember, func() { a.catalog.Forget(params.AccountTag(a.settings.Account)) })
 	}
@@ -442,10 +453,14 @@ func (a *app) sweep(ctx context.Context) {
 
 // report tells telemetry of a finished request.
 func (a *app) report(r proxy.Report) {
+	kind := r.Kind.String()
+	if r.Ruled {
+		kind = "rule"
+	}
 	a.telemetry.Finished(&telemetry.Request{
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
-		Kind: r.Kind.String(), Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),
-		Bytes: r.Bytes, Source: r.Source, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err,
+		Kind: kind, Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),
+		Bytes: r.Bytes, Source: r.Source, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err, Rewritten: r.Rewritten, ID: r.ID,
 	})
 }
 

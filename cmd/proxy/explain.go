@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/fovea-images/fovea/engine"
-	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/proxy"
 )
@@ -64,14 +63,15 @@ func (c *explainCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 
 // explain says how a would answer address.
 func (c *explainCmd) explain(ctx context.Context, a *app, address string) (proxy.Explanation, error) {
-	r, assume, err := c.request()
+	header, assume, err := c.request()
 	if err != nil {
 		return proxy.Explanation{}, err
 	}
-	if r.Host, r.Target = split(address); c.Host != "" {
-		r.Host = c.Host
+	host, target := split(address)
+	if c.Host != "" {
+		host = c.Host
 	}
-	return a.proxy.Explain(ctx, &r, assume), nil
+	return a.proxy.Explain(ctx, host, target, header, assume), nil
 }
 
 // eachLine calls do with every line that is not empty. A line is at most 64 KiB.
@@ -100,30 +100,33 @@ func split(address string) (host, target string) {
 	return rest[:slash], rest[slash:]
 }
 
-// request is what c says of the request, and of the source's header; nil: nothing.
-func (c *explainCmd) request() (proxy.Request, *engine.Info, error) {
+// request is what c says of the request's headers, and of the source's; nil: nothing.
+func (c *explainCmd) request() (http.Header, *engine.Info, error) {
 	assume, err := parseSource(c.Source)
 	if err != nil {
-		return proxy.Request{}, nil, err
+		return nil, nil, err
 	}
-	r := proxy.Request{Method: http.MethodGet, Client: negotiate.Client{Accept: c.Accept}}
-	fields := map[string]*string{
-		"Accept": &r.Client.Accept, "User-Agent": &r.Client.UserAgent, "Via": &r.Via,
-		"Sec-Ch-Viewport-Width": &r.Client.ViewportWidth, "Save-Data": &r.Client.SaveData,
-		"Authorization": &r.Authorization, "Cookie": &r.Cookie, "Referer": &r.Referer,
-		"Rtt": &r.Client.RTT, "Ect": &r.Client.ECT, "Downlink": &r.Client.Downlink,
+	header, err := parseHeaders(c.Header)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, h := range c.Header {
-		name, value, ok := strings.Cut(h, ":")
+	if c.Accept != "" {
+		header.Set("Accept", c.Accept)
+	}
+	return header, assume, nil
+}
+
+// parseHeaders reads lines of NAME: VALUE.
+func parseHeaders(lines []string) (http.Header, error) {
+	header := http.Header{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return r, nil, fmt.Errorf("--header: expected NAME: VALUE, received %q", h)
+			return nil, fmt.Errorf("--header: expected NAME: VALUE, received %q", line)
 		}
-		// A header that no answer depends on is taken and changes nothing, as in a real request.
-		if field := fields[http.CanonicalHeaderKey(strings.TrimSpace(name))]; field != nil {
-			*field = strings.TrimSpace(value)
-		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	return r, assume, nil
+	return header, nil
 }
 
 // parseSource reads WxH:type[+alpha][+frames=N][+orientation=N]; "" is nil.

@@ -33,6 +33,7 @@ type cli struct {
 	Purge    purgeCmd    `cmd:"" help:"Make a running server forget what it has made: of an image, a variant, a source, a prefix, or everything."`
 	Apitoken apitokenCmd `cmd:"" help:"Make, list and revoke tokens of the management API."`
 	Accounts accountCmd  `cmd:"" name:"account" help:"List and add accounts."`
+	Plugin   pluginCmd   `cmd:"" help:"Try, measure and check rule plugins."`
 	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration and say what is wrong with it."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

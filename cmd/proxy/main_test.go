@@ -31,6 +31,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			modules, err := filepath.Abs(filepath.Join("..", "..", "plugins", "wasm", "testdata"))
+			env.Setenv("MODULES", modules)
+			return err
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"picture": drawPicture, "serve-folder": serveFolder, "capture": capture,
 		},
@@ -194,7 +199,7 @@ func (s *running) said(t *testing.T, pattern string) string {
 func (s *running) gauge(t *testing.T, name string) float64 {
 	t.Helper()
 	_, text := get(t, s.admin+"/metrics")
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(text)
 	if found == nil {
 		t.Fatalf("%s is not in the metrics", name)
 	}

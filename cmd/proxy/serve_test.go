@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -128,7 +129,15 @@ func TestREADME(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "readme.txtar"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{Dir: folder, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"picture": drawPicture, "capture": capture}})
+	module, err := os.ReadFile(filepath.Join(root, "plugins", "wasm", "testdata", "products.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := func(env *testscript.Env) error { // the module that the README speaks of
+		rules := filepath.Join(env.WorkDir, "rules")
+		return errors.Join(os.Mkdir(rules, 0o700), os.WriteFile(filepath.Join(rules, "products.wasm"), module, 0o600))
+	}
+	testscript.Run(t, testscript.Params{Dir: folder, Setup: setup, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"picture": drawPicture, "capture": capture}})
 	for _, command := range built {
 		if os.Getenv("FOVEA_SLOW") == "" {
 			t.Logf("not run without FOVEA_SLOW=1: %s", command)

@@ -35,6 +35,7 @@ type Config struct {
 	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
 	Cloudflare    Cloudflare    `yaml:"cloudflare" doc:"the account at Cloudflare Images, for images that the store does not have"`
 	Shadow        Shadow        `yaml:"shadow" doc:"another service that answers in our place, while we tell how our answers differ"`
+	Rules         []Rule        `yaml:"rules" doc:"rule plugins in WebAssembly, in the order in which they see a request: name, module, match, config, on_error, budget, memory, instances, expose. In the file alone"`
 	Cache         Cache         `yaml:"cache" doc:"finished answers"`
 	Redis         Redis         `yaml:"redis" doc:"what several nodes share: a second cache, and their purges"`
 	Engine        Engine        `yaml:"engine" doc:"picture work and its limits"`
@@ -317,7 +318,7 @@ func readFile(c *Config, file string) error {
 		return nil
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c); err != nil {
-		return fmt.Errorf("config file %s: %w", file, err)
+		return fmt.Errorf("config file %s: %w", file, nearest(err))
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ const (
 	// Ourselves.
 	EncodeFailed // the result could not be encoded
 	Overloaded   // no capacity within the queue's deadline
+	RuleFailed   // a rule of the operator's failed
 	Canceled     // the work was ended before it was done
 )
 
@@ -59,7 +60,7 @@ var names = [...]string{
 	FetchFailed: "fetch_failed", DNSFailed: "dns_failed", ConnectTimeout: "connect_timeout",
 	DownloadTimeout: "download_timeout", OriginRefused: "origin_refused", OriginBadRequest: "origin_bad_request",
 	OriginTimeout: "origin_timeout", OriginBroken: "origin_broken", BadRedirect: "bad_redirect",
-	ManyRedirects: "many_redirects", EncodeFailed: "encode_failed", Overloaded: "overloaded", Canceled: "canceled",
+	ManyRedirects: "many_redirects", EncodeFailed: "encode_failed", Overloaded: "overloaded", RuleFailed: "rule_failed", Canceled: "canceled",
 }
 
 // Kinds lists every kind, for tables that must be complete.

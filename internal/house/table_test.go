@@ -33,6 +33,9 @@ var rooms = map[string]room{
 	"bench/floor":             {"", "a server that does nothing"},
 	"bench/engine":            {"engine engine/codec engine/pixel engine/picturetest params internal/fault", "it measures the engine from outside, as a server uses it"},
 	"token":                   {"", "proofs know of keys and clocks, not of pictures"},
+	"plugins":                 {"params internal/fault", "a contract: the proxy on one side, modules on the other"},
+	"plugins/rulestest":       {"plugins", "what every kind of rule promises"},
+	"plugins/wasm":            {"plugins", "it runs modules, and knows of pictures what the contract says"},
 	"store":                   {"params token internal/fault", "nouns and promises; keepers live inside"},
 	"store/sqldb":             {"store params token internal/fault", "a keeper of names; params for the types of its columns"},
 	"store/fsblob":            {"store internal/fault", "a keeper of bytes"},
@@ -63,7 +66,7 @@ var rooms = map[string]room{
 type wall struct{ where, why string }
 
 var walls = map[string]wall{
-	"github.com/valyala/fasthttp":                  {"proxy/http.go api/http.go internal/admin bench/load bench/rig bench/floor", "HTTP stops at the door"},
+	"github.com/valyala/fasthttp":                  {"proxy/http.go proxy/http_rules.go api/http.go internal/admin bench/load bench/rig bench/floor", "HTTP stops at the door; the rules' half of it is a file of its own"},
 	"github.com/cloudflare/cloudflare-go/v6":       {"", "a client that must work unchanged"},
 	"github.com/dgraph-io/ristretto/v2":            {"cache/memory", "one tier's way to forget"},
 	"github.com/redis/go-redis/v9":                 {"cache/redis", "the client of a shared tier"},
@@ -89,7 +92,9 @@ var walls = map[string]wall{
 	"golang.org/x/net/idna":                        {"params", "host names in one spelling"},
 	"github.com/kovidgoyal/imaging/prism/meta/icc": {"engine/pixel", "colour profiles"},
 	"github.com/HdrHistogram/hdrhistogram-go":      {"bench/load", "latencies"},
-	"github.com/google/go-cmp":                     {"cache/cachetest store/storetest", "differences for people to read"},
+	"github.com/tetratelabs/wazero":                {"plugins/wasm", "the runtime of rules"},
+	"github.com/http-wasm/http-wasm-host-go/tck":   {"", "the kit that a host must pass"},
+	"github.com/google/go-cmp":                     {"cache/cachetest store/storetest plugins/rulestest", "differences for people to read"},
 	"github.com/rogpeppe/go-internal":              {"", "scripts that run the binary"},
 }
 

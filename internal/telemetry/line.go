@@ -26,6 +26,12 @@ func record(r *Request, level slog.Level) slog.Record {
 	if r.Grant != "" {
 		line.AddAttrs(slog.String("grant", r.Grant))
 	}
+	if r.Rewritten != "" {
+		line.AddAttrs(slog.String("rewritten", r.Rewritten))
+	}
+	if r.ID != "" {
+		line.AddAttrs(slog.String("request_id", r.ID))
+	}
 	if r.Err != nil {
 		line.AddAttrs(slog.Int("code", r.Code), slog.String("failure", r.Failure), slog.String("error", r.Err.Error()))
 	}
@@ -43,7 +49,7 @@ func clientText(client netip.Addr) string {
 // needs no escaping, nearly every request, is spelt here at a tenth of the cost;
 // h spells the rest.
 func (s *shard) appendLine(r *Request, json bool) {
-	if r.Err != nil || !plain(r.Method) || !plain(r.Host) || !plain(r.Path) || !plain(r.Outcome) || !plain(r.Type) || !plain(r.Verdict) || !plain(r.Grant) || r.Client.Zone() != "" {
+	if r.Err != nil || !plain(r.Method) || !plain(r.Host) || !plain(r.Path) || !plain(r.Outcome) || !plain(r.Type) || !plain(r.Verdict) || !plain(r.Grant) || !plain(r.Rewritten) || !plain(r.ID) || r.Client.Zone() != "" {
 		_ = s.handler.Handle(context.Background(), record(r, slog.LevelInfo)) // into memory: it cannot fail
 		return
 	}
@@ -88,6 +94,12 @@ func appendJSON(b []byte, r *Request) []byte {
 	if r.Grant != "" {
 		b = text(b, `,"grant":"`, r.Grant)
 	}
+	if r.Rewritten != "" {
+		b = text(b, `,"rewritten":"`, r.Rewritten)
+	}
+	if r.ID != "" {
+		b = text(b, `,"request_id":"`, r.ID)
+	}
 	return append(b, "}\n"...)
 }
 
@@ -122,6 +134,12 @@ func appendText(b []byte, r *Request) []byte {
 	}
 	if r.Grant != "" {
 		b = text(b, " grant=", r.Grant)
+	}
+	if r.Rewritten != "" {
+		b = text(b, " rewritten=", r.Rewritten)
+	}
+	if r.ID != "" {
+		b = text(b, " request_id=", r.ID)
 	}
 	return append(b, '\n')
 }

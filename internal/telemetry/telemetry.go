@@ -27,6 +27,8 @@ type Request struct {
 	Type                   string
 	Grant                  string // id of the API token; "" = none
 	Verdict                string // of the proof; "" = nothing was asked
+	Rewritten              string // what rules have made of Path; "" = it is the same
+	ID                     string // of the request, if a rule has asked for it; "" = none
 	Bytes                  int
 	Source                 int64     // bytes of the original; 0 = not on record
 	At                     time.Time // when it was finished

@@ -94,6 +94,7 @@ func TestLinesAreThoseOfSlog(t *testing.T) {
 		"a hit":                     &hit,
 		"nothing known":             {At: at},
 		"an API call":               hit.with(func(r *Request) { r.Grant, r.Verdict = "grant-1", "" }),
+		"a rewritten path":          hit.with(func(r *Request) { r.Rewritten, r.ID = "/p?x=1", "0f" }),
 		"a refusal":                 hit.with(func(r *Request) { r.Status, r.Err, r.Code, r.Failure = 404, errors.New(`no "cat"`), 9404, "not_found" }),
 		"a path that needs escapes": hit.with(func(r *Request) { r.Path = "/\"a\\b\x01\xff\u00fc\u2028<>&'" }),
 		"a path with a space":       hit.with(func(r *Request) { r.Path = "/a b" }),

@@ -1,0 +1,113 @@
+package plugins
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Pattern says which requests a rule is for: a path, with a host before it or without,
+// such as /p/* or shop.example.com/products/**. A star is at least one character of one
+// segment (of one label, in the host); two stars are any number of characters.
+type Pattern struct {
+	host string // "" = every host
+	path string
+}
+
+// ParsePattern reads one pattern. Hosts are compared in lower case and without port,
+// paths as they were received, without their query.
+func ParsePattern(text string) (Pattern, error) {
+	slash := strings.IndexByte(text, '/')
+	if slash < 0 {
+		return Pattern{}, fmt.Errorf("expected a path such as /p/*, or host/path, received %q", text)
+	}
+	p := Pattern{host: strings.ToLower(text[:slash]), path: text[slash:]}
+	switch {
+	case strings.ContainsAny(text, "?# \t"):
+		return Pattern{}, fmt.Errorf("expected a pattern without query, fragment and spaces, received %q", text)
+	case strings.Contains(text, "***"):
+		return Pattern{}, fmt.Errorf("expected * or **, received %q", text)
+	case strings.Contains(p.host, ":"):
+		return Pattern{}, errors.New("expected a host without a port in " + text)
+	}
+	return p, nil
+}
+
+// matches reports whether host and path fit. It allocates nothing.
+func matches(p *Pattern, host, path []byte) bool {
+	return (p.host == "" || fits(p.host, host, '.')) && fits(p.path, path, '/')
+}
+
+// split returns the host and the path of a raw request target that came with the Host
+// header host, whatever form the target has.
+func split(host, target []byte) ([]byte, []byte) {
+	path := target
+	if len(target) > 0 && target[0] != '/' {
+		if at := bytes.Index(target, []byte("://")); at >= 0 {
+			rest := target[at+3:]
+			end := index(rest, '/')
+			host, path = rest[:end], rest[end:]
+		}
+	}
+	path = path[:index(path, '?')]
+	if colon := bytes.LastIndexByte(host, ':'); colon >= 0 && bytes.IndexByte(host[colon:], ']') < 0 {
+		host = host[:colon]
+	}
+	return host, path
+}
+
+// index is where c is in s, or the length of s.
+func index(s []byte, c byte) int {
+	if i := bytes.IndexByte(s, c); i >= 0 {
+		return i
+	}
+	return len(s)
+}
+
+// fits walks pattern along s. On a mismatch the last star takes one more character, and
+// when that is a separator the last pair of stars does: an earlier one could reach
+// nothing that these cannot.
+func fits(pattern string, s []byte, separator byte) bool {
+	p, i := 0, 0
+	star, starAt := -1, 0 // where to go on in pattern and in s when a star takes more
+	deep, deepAt := -1, 0
+	for {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			if p+1 < len(pattern) && pattern[p+1] == '*' {
+				p += 2
+				deep, deepAt, star = p, i, -1
+				continue
+			}
+			if i < len(s) && s[i] != separator {
+				p, i = p+1, i+1
+				star, starAt = p, i
+				continue
+			}
+		case p == len(pattern) && i == len(s):
+			return true
+		case p < len(pattern) && i < len(s) && same(pattern[p], s[i], separator):
+			p, i = p+1, i+1
+			continue
+		}
+		switch {
+		case star >= 0 && starAt < len(s) && s[starAt] != separator:
+			starAt++
+			p, i = star, starAt
+		case deep >= 0 && deepAt < len(s):
+			deepAt++
+			p, i, star = deep, deepAt, -1
+		default:
+			return false
+		}
+	}
+}
+
+// same compares one character; letters of a host have no case.
+func same(a, b, separator byte) bool {
+	if separator == '.' && b >= 'A' && b <= 'Z' {
+		b |= 0x20
+	}
+	return a == b
+}

@@ -1,0 +1,51 @@
+;; The worked example of a friendly path: /p/ID becomes ID of one account, 640 pixels wide,
+;; and with Save-Data: on of a lower quality. /p/_ID is refused.
+(module
+  (import "http_handler" "get_uri" (func $get_uri (param i32 i32) (result i32)))
+  (import "http_handler" "set_uri" (func $set_uri (param i32 i32)))
+  (import "http_handler" "get_header_values" (func $get_header_values (param i32 i32 i32 i32 i32) (result i64)))
+  (import "http_handler" "set_status_code" (func $set_status_code (param i32)))
+  (import "image_rule" "set_target" (func $set_target (param i32 i32 i32 i32) (result i32)))
+  (import "image_rule" "vary" (func $vary (param i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "/cdn-cgi/imagedelivery/Vi7wi5KSItxGFsWRG2Us6Q/") ;; 46 bytes
+  (data (i32.const 64) "/width=640")
+  (data (i32.const 80) "save-data")
+  (data (i32.const 96) "option.quality")
+  (data (i32.const 112) "40")
+  (func $copy (param $to i32) (param $from i32) (param $n i32) (result i32)
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $n)))
+        (i32.store8 (local.get $to) (i32.load8_u (local.get $from)))
+        (local.set $to (i32.add (local.get $to) (i32.const 1)))
+        (local.set $from (i32.add (local.get $from) (i32.const 1)))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br $next)))
+    (local.get $to))
+  (func (export "handle_request") (result i64)
+    (local $n i32) (local $q i32) (local $o i32) (local $r i64)
+    (local.set $n (call $get_uri (i32.const 1024) (i32.const 1024)))
+    (if (i32.or (i32.gt_u (local.get $n) (i32.const 1024)) (i32.lt_u (local.get $n) (i32.const 4)))
+      (then (return (i64.const 1))))
+    (if (i32.ne (i32.load16_u (i32.const 1024)) (i32.const 0x702f)) ;; "/p"
+      (then (return (i64.const 1))))
+    (if (i32.eq (i32.load8_u (i32.const 1027)) (i32.const 95))
+      (then (call $set_status_code (i32.const 403)) (return (i64.const 0))))
+    (local.set $q (i32.const 3))
+    (block $found
+      (loop $look
+        (br_if $found (i32.ge_u (local.get $q) (local.get $n)))
+        (br_if $found (i32.eq (i32.load8_u (i32.add (i32.const 1024) (local.get $q))) (i32.const 63)))
+        (local.set $q (i32.add (local.get $q) (i32.const 1)))
+        (br $look)))
+    (local.set $o (call $copy (i32.const 4096) (i32.const 0) (i32.const 46)))
+    (local.set $o (call $copy (local.get $o) (i32.const 1027) (i32.sub (local.get $q) (i32.const 3))))
+    (local.set $o (call $copy (local.get $o) (i32.const 64) (i32.const 10)))
+    (local.set $o (call $copy (local.get $o) (i32.add (i32.const 1024) (local.get $q)) (i32.sub (local.get $n) (local.get $q))))
+    (call $set_uri (i32.const 4096) (i32.sub (local.get $o) (i32.const 4096)))
+    (call $vary (i32.const 80) (i32.const 9))
+    (local.set $r (call $get_header_values (i32.const 0) (i32.const 80) (i32.const 9) (i32.const 2200) (i32.const 8)))
+    (if (i32.and (i64.ne (i64.shr_u (local.get $r) (i64.const 32)) (i64.const 0)) (i32.eq (i32.load16_u (i32.const 2200)) (i32.const 0x6e6f)))
+      (then (drop (call $set_target (i32.const 96) (i32.const 14) (i32.const 112) (i32.const 2)))))
+    (i64.const 1)))

@@ -36,7 +36,7 @@ func send(t testing.TB, chain *plugins.Chain, look func(*plugins.Exchange)) *plu
 // A guest that means harm fails, with the reason; the next request is served, the
 // collector runs, and the guest next to it knows of nothing.
 func TestHostileGuests(t *testing.T) {
-	good, _ := chainOf(t, Options{File: "testdata/next.wasm"})
+	good, _ := chainOf(t, Options{File: "testdata/next.wasm", Patience: time.Minute})
 	for _, tt := range []struct {
 		file   string
 		reason plugins.Reason // "" = no failure
@@ -62,7 +62,7 @@ func TestHostileGuests(t *testing.T) {
 			if config != "" {
 				config = steps(config)
 			}
-			chain, rule := chainOf(t, Options{File: filepath.Join("testdata", name), Config: config, Instances: 2})
+			chain, rule := chainOf(t, Options{File: filepath.Join("testdata", name), Config: config, Instances: 2, Patience: time.Minute})
 			for range 5 {
 				f := send(t, chain, nil)
 				switch {
@@ -173,7 +173,7 @@ func TestOptionsAreChecked(t *testing.T) {
 
 // A guest that keeps memory from one request to the next is replaced before it has much.
 func TestLeakingInstancesAreReplaced(t *testing.T) {
-	chain, rule := chainOf(t, Options{File: "testdata/leak.wasm", Instances: 1, Memory: 8 << 20})
+	chain, rule := chainOf(t, Options{File: "testdata/leak.wasm", Instances: 1, Memory: 8 << 20, Patience: time.Minute})
 	for range 20 {
 		if f := send(t, chain, nil); f != nil {
 			t.Fatal(f)
@@ -188,7 +188,7 @@ func TestLeakingInstancesAreReplaced(t *testing.T) {
 }
 
 func TestInstancesAreReplacedAfterTheirRequests(t *testing.T) {
-	chain, rule := chainOf(t, Options{File: "testdata/next.wasm", Instances: 1, Requests: 10})
+	chain, rule := chainOf(t, Options{File: "testdata/next.wasm", Instances: 1, Requests: 10, Patience: time.Minute})
 	for range 35 {
 		if f := send(t, chain, nil); f != nil {
 			t.Fatal(f)

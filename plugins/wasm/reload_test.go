@@ -50,7 +50,7 @@ func now(t testing.TB, chain *plugins.Chain) string {
 
 func TestReload(t *testing.T) {
 	name := file(t, edition(t, 1))
-	chain, rule := chainOf(t, Options{File: name})
+	chain, rule := chainOf(t, Options{File: name, Patience: time.Minute})
 	if got := now(t, chain); got != "/0001" {
 		t.Fatal(got)
 	}
@@ -106,7 +106,7 @@ func TestReload(t *testing.T) {
 
 func TestChangesAreNoticed(t *testing.T) {
 	name := file(t, edition(t, 1))
-	chain, _ := chainOf(t, Options{File: name})
+	chain, _ := chainOf(t, Options{File: name, Patience: time.Minute})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

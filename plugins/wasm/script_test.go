@@ -32,7 +32,7 @@ func scripted(t *testing.T, uri string, change func(*plugins.Link), all ...strin
 	t.Helper()
 	var log bytes.Buffer
 	journal := plugins.NewJournal("test", slog.New(slog.NewTextHandler(&log, nil)), time.Now)
-	chain, _ := chainOf(t, Options{File: "testdata/script.wasm", Config: steps(all...), Instances: 1, Journal: journal}, func(l *plugins.Link) {
+	chain, _ := chainOf(t, Options{File: "testdata/script.wasm", Config: steps(all...), Instances: 1, Patience: time.Minute, Journal: journal}, func(l *plugins.Link) {
 		if change != nil {
 			change(l)
 		}

@@ -1,6 +1,11 @@
 package proxy
 
-import "github.com/fovea-images/fovea/internal/fault"
+import (
+	"strings"
+
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/params"
+)
 
 // failure is how the contract answers a kind of fault (contract 6.1).
 type failure struct {
@@ -62,4 +67,13 @@ func Failure(err error) (code, status int, text string) {
 		text = f.phrase + ": " + e.Public
 	}
 	return f.code, status, text
+}
+
+// kindOrPath is kind or, when parsing failed before it was known, what the path
+// looks like.
+func kindOrPath(kind params.Kind, target string) params.Kind {
+	if kind == params.None && strings.Contains(target, "/cdn-cgi/image/") {
+		return params.Remote
+	}
+	return kind
 }

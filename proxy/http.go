@@ -552,15 +552,6 @@ func doneHeader(kind params.Kind) string {
 	return "cf-images"
 }
 
-// kindOrPath is kind or, when parsing failed before it was known, what the path
-// looks like.
-func kindOrPath(kind params.Kind, target string) params.Kind {
-	if kind == params.None && strings.Contains(target, "/cdn-cgi/image/") {
-		return params.Remote
-	}
-	return kind
-}
-
 // mediaType is the Content-Type of an answer of ours. A website's own are as many as
 // it likes, and metrics are not.
 func mediaType(rc *fasthttp.RequestCtx, answer *Answer) string {

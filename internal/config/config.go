@@ -156,7 +156,7 @@ type Cache struct {
 
 // Redis are the knobs of what several nodes share.
 type Redis struct {
-	URL         Secret        `yaml:"url" doc:"Redis 7 or Valkey, redis://user:password@host:6379/0, or rediss:// with TLS; empty: this node is alone"`
+	URL         Secret        `yaml:"url" doc:"Redis 7 or Valkey, redis://user:password@host:6379/0, or rediss:// with TLS; a node keeps nothing before it has once answered. Empty: this node is alone"`
 	Prefix      string        `yaml:"prefix" doc:"begins all keys; nodes of one service have the same"`
 	Timeout     time.Duration `yaml:"timeout" doc:"for one command; what takes longer is a miss"`
 	MaxBytes    Bytes         `yaml:"max_bytes" doc:"largest answer that is shared; how many are is the server's maxmemory"`

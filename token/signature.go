@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,7 +27,7 @@ func (v *Verifier) verifySignature(r *Request, p *proof, keys []Key, s *Subject)
 		}
 		expires = time.Unix(seconds, 0)
 	}
-	if !signs(p.sig, keys, r.Path, p.rest) {
+	if !v.macs.sign(p.sig, keys, r.Path, p.rest) {
 		return Grant{Verdict: BadSignature}
 	}
 	if !expires.IsZero() && !v.Now().Before(expires) {
@@ -47,9 +49,41 @@ func parseExpiry(text string) (int64, bool) {
 	return seconds, err == nil
 }
 
-// signs reports whether sig is the MAC by any of the keys. Every key and form is
+// macs keeps HMACs that were used, by their keys: mixing a key in costs as much as all
+// else about a short text. It is safe for concurrent use.
+type macs struct {
+	mu    sync.RWMutex
+	pools map[Secret]*sync.Pool
+}
+
+// maxMACs bounds how many keys have one kept; those of keys that are no longer there
+// stay until then.
+const maxMACs = 1024
+
+// pool returns the HMACs of k.
+func (m *macs) pool(k Secret) *sync.Pool {
+	m.mu.RLock()
+	kept := m.pools[k]
+	m.mu.RUnlock()
+	if kept != nil {
+		return kept
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if kept = m.pools[k]; kept != nil {
+		return kept
+	}
+	if m.pools == nil || len(m.pools) >= maxMACs {
+		m.pools = map[Secret]*sync.Pool{}
+	}
+	kept = &sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(k)) }}
+	m.pools[k] = kept
+	return kept
+}
+
+// sign reports whether sig is the MAC by any of the keys. Every key and form is
 // tried whatever the others gave, so that the time tells nothing of them.
-func signs(sig string, keys []Key, path, query string) bool {
+func (m *macs) sign(sig string, keys []Key, path, query string) bool {
 	var given [sha256.Size]byte
 	if n, err := hex.Decode(given[:], []byte(clamp(sig))); len(sig) != 2*sha256.Size || n != sha256.Size || err != nil {
 		return false
@@ -61,12 +95,15 @@ func signs(sig string, keys []Key, path, query string) bool {
 		if k.Value == "" {
 			continue
 		}
-		mac := hmac.New(sha256.New, []byte(k.Value))
+		pool := m.pool(k.Value)
+		mac := pool.Get().(hash.Hash)
+		mac.Reset()
 		good = hmac.Equal(sign(mac.Write, mac.Sum, sum[:0], path, query), given[:]) || good
 		if onOwnDomain {
 			mac.Reset()
 			good = hmac.Equal(sign(mac.Write, mac.Sum, sum[:0], short, query), given[:]) || good
 		}
+		pool.Put(mac)
 	}
 	return good
 }

@@ -105,6 +105,7 @@ type Options struct {
 type Verifier struct {
 	Options
 	memory *memory // nil = none
+	macs   macs
 }
 
 // maxLeeway is how much of a wrong clock is bearable.

@@ -25,7 +25,7 @@ func (o *operator) reads() map[string]admin.Call {
 		"stats":   func(context.Context, []byte) (any, error) { return o.stats(), nil },
 		"grammar": func(context.Context, []byte) (any, error) { return params.Grammar(), nil },
 		"tokens":  func(ctx context.Context, _ []byte) (any, error) { return o.grants(ctx) },
-		"rules":   func(context.Context, []byte) (any, error) { return ruleList{Rules: []rule{}}, nil },
+		"rules":   func(context.Context, []byte) (any, error) { return o.ruled(), nil },
 	}
 }
 
@@ -64,8 +64,7 @@ func wrong(err error) error {
 	return fault.Wrap(fault.BadOptions, err, "%s", strings.TrimPrefix(err.Error(), "--"))
 }
 
-// ruleList are the rules in the order in which they run. There are none: no host of
-// rules is built in.
+// ruleList are the rules in the order in which they run.
 type ruleList struct {
 	Rules []rule `json:"rules"`
 }
@@ -78,6 +77,20 @@ type rule struct {
 	Skipped  uint64  `json:"skipped"` // requests that it was not asked about
 	Resting  bool    `json:"resting"` // it failed too often and is left alone for a while
 	Seconds  float64 `json:"seconds"` // of all calls together
+}
+
+func (o *operator) ruled() ruleList {
+	list := ruleList{Rules: []rule{}}
+	if o.rules == nil {
+		return list
+	}
+	for _, s := range o.rules.Stats() {
+		list.Rules = append(list.Rules, rule{
+			Name: s.Rule, Calls: s.Next + s.Answer + s.Error + s.Responses, Answered: s.Answer,
+			Failures: s.Error + s.ResponseErrors, Skipped: s.Skipped, Resting: s.Resting, Seconds: s.Seconds,
+		})
+	}
+	return list
 }
 
 type status struct {

@@ -517,3 +517,21 @@ func TestAnAdminPortThatWasAskedForMustBeFree(t *testing.T) {
 		t.Errorf("%d %s", status, &out)
 	}
 }
+
+func TestAnOperatorSeesTheRules(t *testing.T) {
+	module, err := filepath.Abs(filepath.Join("..", "..", "plugins", "wasm", "testdata", "faults.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := configured(t, "rules:\n  - name: first\n    module: "+module+"\n    match: ['/**']\n    on_error: open\n")
+	for range 3 {
+		if response, _ := get(t, s.url+demoPath+"landscape/w=64"); response.StatusCode != 200 {
+			t.Fatalf("%d", response.StatusCode)
+		}
+	}
+	var list ruleList
+	_, text := get(t, s.dash(t)+"/admin/v1/rules")
+	if err := json.Unmarshal(text, &list); err != nil || len(list.Rules) != 1 || list.Rules[0].Name != "first" || list.Rules[0].Calls != 3 || list.Rules[0].Seconds <= 0 {
+		t.Errorf("%s", text)
+	}
+}

@@ -16,5 +16,6 @@ fuzz: ## every fuzz target for a minute
 bench: ## benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem ./...
 
-generate: ## the demo pictures
+generate: ## the demo pictures and the pages of reference
 	go generate ./...
+	go run ./cmd/proxy config --markdown >docs/configuration.md

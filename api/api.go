@@ -67,6 +67,38 @@ type API struct {
 // fetches is how many imports by URL may be under way.
 const fetches = 16
 
+// Validate complains of every bound that is none, by its name in the configuration.
+func (o *Options) Validate() error {
+	var errs []error
+	for _, n := range []struct {
+		name string
+		n    int64
+	}{{"max_bytes", o.MaxBytes}, {"variants", int64(o.Variants)}, {"uploads", int64(o.Uploads)}} {
+		if n.n < 0 {
+			errs = append(errs, fmt.Errorf("%s: expected 0 or more, received %d", n.name, n.n))
+		}
+	}
+	if o.Patience < 0 {
+		errs = append(errs, fmt.Errorf("upload_timeout: expected a duration of 0 or more, received %v", o.Patience))
+	}
+	if _, err := o.base(); err != nil {
+		errs = append(errs, fmt.Errorf("public_url: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// base reads PublicURL; nil: there is none.
+func (o *Options) base() (*url.URL, error) {
+	if o.PublicURL == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(o.PublicURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("expected a URL such as https://img.example.com, received %q", o.PublicURL)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
 // New checks o and returns an API over it.
 func New(o Options) (*API, error) {
 	switch {
@@ -74,8 +106,9 @@ func New(o Options) (*API, error) {
 		return nil, errors.New("expected a Library and a Catalog")
 	case o.Inspect == nil || o.Fetch == nil:
 		return nil, errors.New("expected Inspect and Fetch")
-	case o.MaxBytes < 0 || o.Variants < 0 || o.Uploads < 0 || o.Patience < 0:
-		return nil, errors.New("max_bytes, variants, uploads and upload_timeout: expected numbers above 0")
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 10 << 20
@@ -96,12 +129,9 @@ func New(o Options) (*API, error) {
 		o.Report = func(Report) {}
 	}
 	a := &API{Options: o, uploads: make(chan struct{}, o.Uploads), judging: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), fetching: make(chan struct{}, fetches)}
-	if o.PublicURL != "" {
-		u, err := url.Parse(o.PublicURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-			return nil, fmt.Errorf("public_url: expected a URL such as https://img.example.com, received %q", o.PublicURL)
-		}
-		a.base = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	var err error
+	if a.base, err = o.base(); err != nil {
+		return nil, err
 	}
 	return a, nil
 }

@@ -107,10 +107,15 @@ func New(o Options) (*Cache, error) {
 	if o.Tier == nil {
 		return nil, errors.New("cache: Tier is missing")
 	}
-	for name, d := range map[string]time.Duration{"fill_timeout": o.FillTimeout, "negative_ttl": o.NegativeTTL} {
-		if d < 0 {
-			return nil, fmt.Errorf("%s: expected a duration above 0, received %v", name, d)
-		}
+	var errs []error
+	if o.FillTimeout < 0 {
+		errs = append(errs, fmt.Errorf("fill_timeout: expected a duration of 0 or more, received %v", o.FillTimeout))
+	}
+	if o.NegativeTTL < 0 {
+		errs = append(errs, fmt.Errorf("negative_ttl: expected a duration of 0 or more, received %v", o.NegativeTTL))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	c := &Cache{Options: o.withDefaults(), seed: maphash.MakeSeed()}
 	c.refills = make(chan struct{}, c.Refills)

@@ -49,10 +49,27 @@ type Engine struct {
 	done       [params.JSON + 1]atomic.Int64
 }
 
+// validate complains of every bound that is none, by its name in lower case.
+func (o Options) validate() error {
+	var errs []error
+	for _, n := range []struct {
+		name string
+		n    int64
+	}{{"workers", int64(o.Workers)}, {"queue", int64(o.Queue)}, {"memory", o.Memory}, {"mezzanines", o.Mezzanines}} {
+		if n.n < 0 {
+			errs = append(errs, fmt.Errorf("%s: expected 0 or more, received %d", n.name, n.n))
+		}
+	}
+	if o.QueueTimeout < 0 {
+		errs = append(errs, fmt.Errorf("queue_timeout: expected a duration of 0 or more, received %v", o.QueueTimeout))
+	}
+	return errors.Join(append(errs, o.Limits.withDefaults().validate())...)
+}
+
 // New returns an Engine, or an error that names the option that is wrong.
 func New(o Options) (*Engine, error) {
-	if o.Workers < 0 || o.Queue < 0 || o.QueueTimeout < 0 || o.Memory < 0 || o.Mezzanines < 0 {
-		return nil, errors.New("workers, queue, queue timeout, memory and mezzanines must not be negative")
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -69,9 +86,6 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{faces: o.Faces, limits: o.Limits.withDefaults(), workers: newBudget(o.Workers, o.Queue, o.Memory, o.QueueTimeout)}
 	if o.Mezzanines > 0 {
 		e.mezzanines = newMezzanines(o.Mezzanines)
-	}
-	if !e.limits.valid() {
-		return nil, errors.New("limits must be positive, and a side at most 1048576")
 	}
 	for _, c := range o.Codecs {
 		m := c.Media()

@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
+	"math"
+
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/params"
 )
@@ -37,9 +41,25 @@ func (l Limits) withDefaults() Limits {
 }
 
 // valid reports whether no limit is negative; sides must leave products within 63 bits.
-func (l Limits) valid() bool {
-	return l.SourceBytes > 0 && l.Side > 0 && l.Side <= 1<<20 && l.Pixels > 0 &&
-		l.AnimationWork > 0 && l.AnimationMax > 0 && l.Frames > 0
+// validate complains of every limit that is none.
+func (l Limits) validate() error {
+	var errs []error
+	for _, n := range []struct {
+		name    string
+		n, most int64
+	}{
+		{"max_bytes", l.SourceBytes, math.MaxInt64}, {"max_side", int64(l.Side), 1 << 20}, {"max_pixels", l.Pixels, math.MaxInt64},
+		{"animation work", l.AnimationWork, math.MaxInt64}, {"animation pixels", l.AnimationMax, math.MaxInt64}, {"frames", int64(l.Frames), math.MaxInt64},
+	} {
+		switch {
+		case n.n >= 1 && n.n <= n.most:
+		case n.most == math.MaxInt64:
+			errs = append(errs, fmt.Errorf("%s: expected 0 or more, received %d", n.name, n.n)) // 0 is the default
+		default:
+			errs = append(errs, fmt.Errorf("%s: expected 0 to %d, received %d", n.name, n.most, n.n))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // bytes judges the length of a source.

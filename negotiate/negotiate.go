@@ -5,6 +5,7 @@
 package negotiate
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,16 +34,17 @@ func DefaultPolicy() Policy { return Policy{AVIFAuto: 1200, AVIFExplicit: 1600, 
 
 // Validate says which limit is wrong, if one is.
 func (p Policy) Validate() error {
+	var errs []error
 	for _, limit := range []struct {
 		name  string
 		value int
 		most  int
 	}{{"avif_auto", p.AVIFAuto, 65536}, {"avif", p.AVIFExplicit, 65536}, {"webp", p.WebP, maxWebP}} {
 		if limit.value < 0 || limit.value > limit.most {
-			return fmt.Errorf("%s: expected 0 to %d pixels, received %d", limit.name, limit.most, limit.value)
+			errs = append(errs, fmt.Errorf("%s: expected 0 to %d pixels, received %d", limit.name, limit.most, limit.value))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Picture is what the source's header says.

@@ -1,6 +1,7 @@
 package params
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -22,6 +23,7 @@ type Ladder struct {
 
 // NewLadder checks l and returns it in order; nil if it limits nothing.
 func NewLadder(l Ladder) (*Ladder, error) {
+	var errs []error
 	for _, rungs := range []struct {
 		name string
 		list *[]int
@@ -31,14 +33,17 @@ func NewLadder(l Ladder) (*Ladder, error) {
 		sort.Ints(*rungs.list)
 		for _, n := range *rungs.list {
 			if n < 1 || n > rungs.most {
-				return nil, fmt.Errorf("%s: expected numbers from 1 to %d, received %d", rungs.name, rungs.most, n)
+				errs = append(errs, fmt.Errorf("%s: expected numbers from 1 to %d, received %d", rungs.name, rungs.most, n))
 			}
 		}
 	}
 	for _, name := range l.Options {
 		if lookup(name, false) == nil {
-			return nil, fmt.Errorf("options: expected long names such as width, received %q", name)
+			errs = append(errs, fmt.Errorf("options: expected long names such as width, received %q", name))
 		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	if len(l.Heights) == 0 {
 		l.Heights = l.Widths

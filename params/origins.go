@@ -1,6 +1,7 @@
 package params
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -23,6 +24,7 @@ type originRule struct {
 // without a port stands for the default ports only.
 func ParseOrigins(list []string) (Origins, error) {
 	var o Origins
+	var errs []error
 	for _, item := range list {
 		text := strings.TrimSpace(item)
 		if text == "any" {
@@ -37,10 +39,14 @@ func ParseOrigins(list []string) (Origins, error) {
 		}
 		host, err := canonicalHost(authority, "https")
 		if err != nil || strings.ContainsAny(authority, "*?#%") {
-			return Origins{}, fmt.Errorf("expected any, host, *.host or host/path, received %q", item)
+			errs = append(errs, fmt.Errorf("expected any, host, *.host or host/path, received %q", item))
+			continue
 		}
 		rule.host = host
 		o.list = append(o.list, rule)
+	}
+	if len(errs) > 0 {
+		return Origins{}, errors.Join(errs...)
 	}
 	return o, nil
 }

@@ -72,8 +72,8 @@ func BenchmarkDoor(b *testing.B) {
 		request []byte
 	}{
 		{"bare", bare, browserRequest(target)},
-		{"hit", NewServer(context.Background(), f.Proxy, ServerOptions{}), browserRequest(target)},
-		{"304", NewServer(context.Background(), f.Proxy, ServerOptions{}), browserRequest(target, "If-None-Match: "+response.Header.Get("ETag"))},
+		{"hit", NewServer(context.Background(), f.current, ServerOptions{}), browserRequest(target)},
+		{"304", NewServer(context.Background(), f.current, ServerOptions{}), browserRequest(target, "If-None-Match: "+response.Header.Get("ETag"))},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()

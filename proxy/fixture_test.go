@@ -102,7 +102,7 @@ func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 
 func (f *fixture) listen() {
 	listener := fasthttputil.NewInmemoryListener()
-	server := NewServer(context.Background(), f.Proxy, ServerOptions{})
+	server := NewServer(context.Background(), f.current, ServerOptions{})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	transport := &http.Transport{
@@ -184,3 +184,5 @@ func (f *fixture) add(id string, body []byte, change ...func(*store.Image)) {
 
 // path is a delivery path.
 func path(rest string) string { return "/cdn-cgi/imagedelivery/" + hash + "/" + rest }
+
+func (f *fixture) current() *Proxy { return f.Proxy }

@@ -93,15 +93,17 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	return o
 }
 
-// NewServer returns a server that answers by p until ctx ends. Ending ctx ends
-// the waits of its requests; ShutdownWithContext lets running answers finish.
-func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server {
+// NewServer returns a server that answers each request by the Proxy that is current
+// when it begins, until ctx ends. Ending ctx ends the waits of its requests;
+// ShutdownWithContext lets running answers finish. Whether there is a website Behind
+// does not change.
+func NewServer(ctx context.Context, current func() *Proxy, o ServerOptions) *fasthttp.Server {
 	o = o.withDefaults()
 	return &fasthttp.Server{
 		Name: "fovea",
 		Handler: func(rc *fasthttp.RequestCtx) {
 			if o.Other == nil || !o.Other(ctx, rc) {
-				p.handle(ctx, rc)
+				current().handle(ctx, rc)
 			}
 		},
 		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {
@@ -124,7 +126,7 @@ func NewServer(ctx context.Context, p *Proxy, o ServerOptions) *fasthttp.Server 
 		Concurrency:          o.Concurrency,
 		MaxConnsPerIP:        o.PerIP,
 		MaxRequestBodySize:   4 << 10, // no request for an image has a body
-		StreamRequestBody:    o.Other != nil || p.passes(),
+		StreamRequestBody:    o.Other != nil || current().passes(),
 		CloseOnShutdown:      true,
 		NoDefaultContentType: true,
 		LazyRequestTime:      true, // the clock is read by who wants to know

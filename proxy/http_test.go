@@ -262,7 +262,7 @@ func TestConnectionsThatAskNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(t.Context(), f.Proxy, ServerOptions{ReadTimeout: 20 * time.Millisecond})
+	server := NewServer(t.Context(), f.current, ServerOptions{ReadTimeout: 20 * time.Millisecond})
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Shutdown() })
 	conn, err := net.Dial("tcp", listener.Addr().String())
@@ -280,7 +280,7 @@ func TestConnectionsThatAskNothing(t *testing.T) {
 func TestHostileRequests(t *testing.T) {
 	f := newFixture(t)
 	listener := fasthttputil.NewInmemoryListener()
-	server := NewServer(t.Context(), f.Proxy, ServerOptions{})
+	server := NewServer(t.Context(), f.current, ServerOptions{})
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = listener.Close() })
 	for name, tt := range map[string]struct{ send, want string }{

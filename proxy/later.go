@@ -34,29 +34,40 @@ const (
 	ReencodeBackground Reencode = "background" // when processors idle
 )
 
-func (o *Options) checkLater() error {
+// Validate complains of every number and word that is none, by the name of its field
+// in lower case.
+func (o *Options) Validate() error {
+	var errs []error
 	switch o.AVIF {
-	case "":
-		o.AVIF = AVIFBackground
-	case AVIFWait, AVIFBackground, AVIFOff:
+	case "", AVIFWait, AVIFBackground, AVIFOff:
 	default:
-		return fmt.Errorf("avif: expected wait, background or off, received %q", o.AVIF)
+		errs = append(errs, fmt.Errorf("avif: expected wait, background or off, received %q", o.AVIF))
 	}
 	switch o.Reencode {
-	case "":
-		o.Reencode = ReencodeOff
-	case ReencodeOff, ReencodeBackground:
+	case "", ReencodeOff, ReencodeBackground:
 	default:
-		return fmt.Errorf("reencode: expected off or background, received %q", o.Reencode)
+		errs = append(errs, fmt.Errorf("reencode: expected off or background, received %q", o.Reencode))
 	}
 	if o.AVIFPatience < 0 {
-		return errors.New("avif_patience: expected a duration of 0 or more")
+		errs = append(errs, fmt.Errorf("avif_patience: expected a duration of 0 or more, received %v", o.AVIFPatience))
+	}
+	if o.Sources < 0 {
+		errs = append(errs, fmt.Errorf("sources: expected 0 or more, received %d", o.Sources))
+	}
+	return errors.Join(errs...)
+}
+
+func (o *Options) laterDefaults() {
+	if o.AVIF == "" {
+		o.AVIF = AVIFBackground
+	}
+	if o.Reencode == "" {
+		o.Reencode = ReencodeOff
 	}
 	if o.AVIFPatience == 0 {
 		o.AVIFPatience = 400 * time.Millisecond
 	}
 	o.Policy.NoAVIF = o.AVIF == AVIFOff
-	return nil
 }
 
 // effort is how much time a fill may take.

@@ -73,6 +73,22 @@ type Life struct {
 	Grace         time.Duration // how much longer a stale answer serves while refills fail; 24 h
 }
 
+// Validate complains of every life that is none.
+func (l Life) Validate() error {
+	var errs []error
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"browser_ttl", l.Browser}, {"stale_while_revalidate", l.Revalidate}, {"edge_ttl", l.Edge}, {"remote_min_ttl", l.RemoteMinimum}, {"stale_if_error", l.Grace},
+	} {
+		if d.d < 0 {
+			errs = append(errs, fmt.Errorf("%s: expected a duration of 0 or more, received %v", d.name, d.d))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (l Life) withDefaults() Life {
 	for _, d := range []struct {
 		field *time.Duration
@@ -94,15 +110,19 @@ func (l Life) withDefaults() Life {
 // Proxy answers requests. It is safe for concurrent use.
 type Proxy struct {
 	Options
-	tunnels tunnels
-	shadow  shadowing
-	sources chan struct{}
-	fetches flight.Group[origin.Source]
-
+	*underway
 	withoutAVIF negotiate.Policy
-	improving   chan struct{}
-	heat        heat
 	recall      recall
+}
+
+// underway is the work that runs and what bounds it, whatever the options say.
+type underway struct {
+	sources   chan struct{}
+	fetches   flight.Group[origin.Source]
+	improving chan struct{}
+	heat      heat
+	tunnels   tunnels
+	shadow    shadowing
 }
 
 // New checks o and returns a Proxy over it.
@@ -126,15 +146,13 @@ func New(o Options) (*Proxy, error) {
 	if o.Report == nil {
 		o.Report = func(Report) {}
 	}
-	if o.Sources < 0 {
-		return nil, fmt.Errorf("sources: expected 0 or more, received %d", o.Sources)
-	}
 	if o.Sources == 0 {
 		o.Sources = 64
 	}
-	if err := o.checkLater(); err != nil {
+	if err := errors.Join(o.Validate(), o.Life.Validate()); err != nil {
 		return nil, err
 	}
+	o.laterDefaults()
 	if o.Tokens == nil {
 		var err error
 		if o.Tokens, err = token.New(token.Options{Now: o.Now}); err != nil {
@@ -142,12 +160,23 @@ func New(o Options) (*Proxy, error) {
 		}
 	}
 	o.Life = o.Life.withDefaults()
-	p := &Proxy{Options: o, sources: make(chan struct{}, o.Sources), withoutAVIF: o.Policy, improving: make(chan struct{}, improvements), recall: newRecall()}
+	p := &Proxy{Options: o, withoutAVIF: o.Policy, recall: newRecall(), underway: &underway{sources: make(chan struct{}, o.Sources), improving: make(chan struct{}, improvements)}}
 	p.withoutAVIF.NoAVIF = true
 	p.tunnels.Upgrades = o.Upgrades
 	p.shadow.Shadow = o.Shadow.withDefaults()
 	p.shadow.slots = make(chan struct{}, p.shadow.AtOnce)
 	return p, nil
+}
+
+// Renew returns a Proxy over o that shares with p the work that runs and its bounds:
+// Sources stays as it was. p goes on answering what it has begun.
+func (p *Proxy) Renew(o Options) (*Proxy, error) {
+	next, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	next.underway = p.underway
+	return next, nil
 }
 
 // Request is what one request says. Its strings are the caller's to give away:

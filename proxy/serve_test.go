@@ -58,7 +58,7 @@ func warm(tb testing.TB, f *fixture, target string) *Request {
 func TestAHitAllocatesLittle(t *testing.T) {
 	f := newFixture(t, func(o *Options) { o.Report = func(Report) {} })
 	f.add("shoes/red.jpg", picture(160, 120))
-	server := NewServer(t.Context(), f.Proxy, ServerOptions{})
+	server := NewServer(t.Context(), f.current, ServerOptions{})
 	for _, target := range []string{path("shoes/red.jpg/public"), path("shoes/red.jpg/width=80,height=60,fit=cover"), "/cdn-cgi/image/w=80/photo.jpg"} {
 		etag := f.recalled(target, chrome).Header.Get("ETag")
 		for name, tt := range map[string]struct {

@@ -113,13 +113,18 @@ const maxLeeway = time.Minute
 
 // New checks o and returns a Verifier.
 func New(o Options) (*Verifier, error) {
-	switch {
-	case o.Leeway < 0 || o.Leeway > maxLeeway:
-		return nil, fmt.Errorf("leeway: expected 0s to %v, received %v", maxLeeway, o.Leeway)
-	case o.Remember < 0:
-		return nil, fmt.Errorf("remember: expected 0 or more, received %d", o.Remember)
-	case o.Cookie != "" && !validCookieName(o.Cookie):
-		return nil, fmt.Errorf("cookie: expected a name of letters, digits, '-' and '_', received %q", o.Cookie)
+	var errs []error
+	if o.Leeway < 0 || o.Leeway > maxLeeway {
+		errs = append(errs, fmt.Errorf("leeway: expected 0s to %v, received %v", maxLeeway, o.Leeway))
+	}
+	if o.Remember < 0 {
+		errs = append(errs, fmt.Errorf("remember: expected 0 or more, received %d", o.Remember))
+	}
+	if o.Cookie != "" && !validCookieName(o.Cookie) {
+		errs = append(errs, fmt.Errorf("cookie: expected a name of letters, digits, '-' and '_', received %q", o.Cookie))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fovea-images/fovea/api"
@@ -24,7 +26,6 @@ import (
 	"github.com/fovea-images/fovea/engine/face"
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
-	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin/cloudflare"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
@@ -33,7 +34,6 @@ import (
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/store/fsblob"
 	"github.com/fovea-images/fovea/store/sqldb"
-	"github.com/fovea-images/fovea/token"
 )
 
 // app is the whole program, built and not yet listening.
@@ -50,13 +50,21 @@ type app struct {
 	shared    *redis.Shared // nil = this node is alone
 	web       *web.Origin
 	zones     map[string]*url.URL // websites behind
-	proxy     *proxy.Proxy
-	api       *api.API // nil = switched off
-	ring      *token.Ring
-	rules     *plugins.Chain     // nil = none
-	upstream  *cloudflare.Origin // nil = none
-	admin     *operator          // nil = no admin listener
-	scratch   string             // folder to remove at the end; "" = none
+	rules     *plugins.Chain      // nil = none
+	api       *api.API            // nil = switched off
+	upstream  *cloudflare.Origin  // nil = none
+	admin     *operator           // nil = no admin listener
+	scratch   string              // folder to remove at the end; "" = none
+	now       func() time.Time
+
+	tail proxy.Options // what of them stays as it was at the start
+
+	// What a reload changes; settings stay those of the start.
+	at          atomic.Pointer[hosts]
+	current     atomic.Pointer[proxy.Proxy]
+	reloads     [2]atomic.Uint64 // refused, done
+	manner      *manner          // of those who serve: only the goroutine of serve touches it
+	certificate *certificate     // nil = plain http
 }
 
 // lookingApp is newApp for commands that only look: where there is no store they
@@ -98,62 +106,64 @@ const (
 	serving purpose = true
 )
 
-// newApp builds every room. Its complaints name the knob that is wrong; there
-// is one for each. On an error nothing is left open.
+// newApp builds every room. Its error joins all complaints; each begins with the
+// knob that is wrong. On an error nothing is left open.
 func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now func() time.Time, to purpose) (_ *app, err error) {
-	a := &app{settings: settings, log: log, telemetry: telemetry.New(log, settings.Log.Access)}
+	a := &app{settings: settings, log: log, now: now, telemetry: telemetry.New(log, settings.Log.Access)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	at, complaints := newHosts(settings)
-	complain := func(key string, err error) {
-		if err != nil {
-			complaints = append(complaints, fmt.Errorf("%s%w", key, err))
-		}
-	}
+	var complaints complaints
 	_, err = telemetry.NewLog(io.Discard, settings.Log.Level, settings.Log.Format)
-	complain("log.", err)
+	complaints.add("log.", err)
+	complaints.add("", checkAddresses(settings))
+	a.certificate, err = newCertificate(settings.TLS)
+	complaints.add("tls.", err)
 	a.codecs, err = codec.Table(codec.Options{Portable: !settings.Engine.NativeEncoders, NativeDecoders: settings.Engine.NativeDecoders})
-	complain("engine.native_decoders: ", err)
+	complaints.add("engine.native_decoders: ", err)
 	faces, err := face.New()
-	complain("", err)
-	a.ring, err = newRing(ctx, settings.Tokens, log.Logger)
-	complain("tokens.keys: ", err)
-	tokens, err := token.New(token.Options{
-		Public: a.ring, Leeway: settings.Tokens.Leeway, Bearer: settings.Tokens.Bearer, Cookie: settings.Tokens.Cookie,
-		SignedOptions: settings.Tokens.SignedOptions, Remember: settings.Tokens.Remember, Now: now,
-	})
-	complain("tokens.", err)
+	complaints.add("", err)
+	a.manner, err = newManner(ctx, settings, log.Logger, now)
+	complaints.add("", err)
+	a.at.Store(a.manner.at)
 	a.engine, err = engine.New(engine.Options{
 		Codecs: a.codecs, Faces: faces, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
 		Memory: int64(settings.Engine.Memory), Mezzanines: int64(settings.Engine.Mezzanines),
 		Limits: engine.Limits{SourceBytes: int64(settings.Origins.MaxBytes), Side: settings.Engine.MaxSide, Pixels: settings.Engine.MaxPixels},
 	})
-	complain("engine: ", err)
-	redirects, err := at.redirects(settings.Origins.Redirects)
-	complain("origins.redirects: ", err)
-	a.web, err = newWeb(settings.Origins, at.zones, func(address string) bool {
-		_, _, hosted := at.all.Site.DeliveryOf(address)
+	complaints.add("engine.", err)
+	redirects, err := a.manner.at.redirects(settings.Origins.Redirects)
+	complaints.add("origins.redirects: ", err)
+	if redirects != nil {
+		redirects = func(address string) bool {
+			allowed, err := a.at.Load().redirects(settings.Origins.Redirects)
+			return err == nil && allowed(address)
+		}
+	}
+	a.zones = a.manner.at.zones
+	a.web, err = newWeb(settings.Origins, a.zones, func(address string) bool {
+		_, _, hosted := a.at.Load().all.Site.DeliveryOf(address)
 		return hosted
 	}, redirects)
-	complain("origins.", err)
-	a.zones = at.zones
+	complaints.add("origins.", err)
 	a.admin, err = newOperator(a, settings.Admin, now)
-	complain("admin.", err)
-	policy := negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP}
-	complain("formats.", policy.Validate())
+	complaints.add("admin.", err)
 	upgrades := proxy.Upgrades{AtOnce: settings.Origins.Upgrades, Idle: settings.Origins.UpgradeIdle}
-	complain("origins.", upgrades.Validate())
+	complaints.add("origins.", upgrades.Validate())
 	shadow, err := a.newShadow(settings)
-	complain("shadow.", err)
-	complain("", a.newCache(settings, to))
+	complaints.add("shadow.", err)
+	a.tail = proxy.Options{Upgrades: upgrades, Shadow: shadow}
+	complaints.add("http.", a.serverOptions().Validate())
+	complaints.add("", a.newCache(settings, to))
+	a.upstream, err = newCloudflare(settings, log.Logger)
+	complaints.add("", err)
+	management, later := a.apiOptions(settings.API), a.proxyOptions(settings, a.manner)
+	complaints.add("api.", management.Validate())
+	complaints.add("engine.", later.Validate())
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
-	}
-	if a.upstream, err = newCloudflare(settings, log.Logger); err != nil {
-		return nil, fmt.Errorf("cloudflare.%w", err)
 	}
 	if err := a.openStore(ctx, settings.Data); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -161,21 +171,12 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	if a.rules, err = newRules(ctx, settings.Rules, compiledRules(settings.Data), log.Logger, now); err != nil {
 		return nil, err
 	}
-	hosted, render := a.hosted(settings.Cloudflare)
-	c := settings.Cache
-	at.behind(a.web.Forward)
-	a.proxy, err = proxy.New(proxy.Options{
-		Host: at.all, Hosts: at.own, Catalog: a.catalog, Policy: policy, Cache: a.cache, Engine: a.engine,
-		Stored: hosted, Render: render, Web: a.web,
-		Life:   proxy.Life{Browser: c.Browser, Revalidate: c.Revalidate, Edge: c.Edge, RemoteMinimum: c.RemoteMin, Grace: c.Grace},
-		Tokens: tokens, Sources: settings.Engine.Sources,
-		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
-		Upgrades: upgrades, Shadow: shadow, Version: version, Report: a.report,
-		Rules: a.rules, Debug: strings.EqualFold(settings.Log.Level, "debug"),
-	})
+	a.tail.Rules, a.tail.Debug = a.rules, strings.EqualFold(settings.Log.Level, "debug")
+	first, err := proxy.New(a.proxyOptions(settings, a.manner))
 	if err != nil {
-		return nil, fmt.Errorf("engine.%w", err)
+		return nil, err
 	}
+	a.current.Store(first)
 	if err := a.newAPI(settings); err != nil {
 		return nil, fmt.Errorf("api.%w", err)
 	}
@@ -185,21 +186,55 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	return a, nil
 }
 
+// complaints gathers what is wrong.
+type complaints []error
+
+// add puts the section or the knob before each of err.
+func (c *complaints) add(key string, err error) {
+	for _, one := range config.Flat(err) {
+		one = fmt.Errorf("%s%w", key, one)
+		if !slices.ContainsFunc(*c, func(known error) bool { return known.Error() == one.Error() }) {
+			*c = append(*c, one)
+		}
+	}
+}
+
+// checkAddresses judges the addresses of all listeners.
+func checkAddresses(settings config.Config) error {
+	var all complaints
+	for _, l := range []struct {
+		key, address string
+		optional     bool
+	}{{"listen: ", settings.Listen, false}, {"api.listen: ", settings.API.Listen, true}, {"admin.listen: ", settings.Admin.Listen, true}} {
+		if l.optional && l.address == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(l.address)
+		if err == nil {
+			_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port)
+		}
+		if err != nil {
+			all.add(l.key, fmt.Errorf("expected host:port such as 127.0.0.1:8080 or :8080, received %q", l.address))
+		}
+	}
+	return errors.Join(all...)
+}
+
 // newRewrites reads rules such as "/images/* => /cdn-cgi/imagedelivery/<hash>/$1".
 func newRewrites(rules []string) ([]params.Rewrite, error) {
 	var all []params.Rewrite
+	var complaints complaints
 	for _, rule := range rules {
 		from, to, ok := strings.Cut(rule, "=>")
 		if !ok {
-			return nil, fmt.Errorf("expected FROM => TO, received %q", rule)
+			complaints.add("", fmt.Errorf("expected FROM => TO, received %q", rule))
+			continue
 		}
 		rewrite, err := params.ParseRewrite(strings.TrimSpace(from), strings.TrimSpace(to))
-		if err != nil {
-			return nil, err
-		}
+		complaints.add("", err)
 		all = append(all, rewrite)
 	}
-	return all, nil
+	return all, errors.Join(complaints...)
 }
 
 // checkHash says whether an account may have this hash.
@@ -219,15 +254,20 @@ func lower(list []string) []string {
 }
 
 func newWeb(o config.Origins, zones map[string]*url.URL, unkept, redirects func(address string) bool) (*web.Origin, error) {
+	var complaints complaints
 	options := web.Options{Zones: zones, Redirects: redirects, MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
 	for _, text := range o.AllowPrivate {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("allow_private: expected a network such as 10.1.0.0/16, received %q", text)
+			complaints.add("", fmt.Errorf("allow_private: expected a network such as 10.1.0.0/16, received %q", text))
 		}
 		options.AllowPrivate = append(options.AllowPrivate, network)
 	}
-	return web.New(options)
+	made, err := web.New(options)
+	if complaints.add("", err); len(complaints) > 0 {
+		return nil, errors.Join(complaints...)
+	}
+	return made, nil
 }
 
 func (a *app) openStore(ctx context.Context, folder string) error {
@@ -264,16 +304,21 @@ func (a *app) newAPI(settings config.Config) error {
 	if err != nil {
 		return err
 	}
-	a.api, err = api.New(api.Options{
-		Library: a.library, Catalog: a.catalog, Inspect: a.inspect,
-		Fetch: func(ctx context.Context, u *url.URL) ([]byte, error) {
-			got, err := from.Get(ctx, u.String())
-			return got.Body, err
-		},
-		PublicURL: c.PublicURL, Folder: waiting, MaxBytes: int64(c.MaxBytes), Variants: c.Variants,
-		Uploads: c.Uploads, Patience: c.UploadTimeout, Strict: c.Strict, Report: a.reportCall,
-	})
+	o := a.apiOptions(c)
+	o.Library, o.Catalog, o.Inspect, o.Folder, o.Report = a.library, a.catalog, a.inspect, waiting, a.reportCall
+	o.Fetch = func(ctx context.Context, u *url.URL) ([]byte, error) {
+		got, err := from.Get(ctx, u.String())
+		return got.Body, err
+	}
+	a.api, err = api.New(o)
 	return err
+}
+
+// apiOptions are those that the configuration has.
+func (a *app) apiOptions(c config.API) api.Options {
+	return api.Options{
+		PublicURL: c.PublicURL, MaxBytes: int64(c.MaxBytes), Variants: c.Variants, Uploads: c.Uploads, Patience: c.UploadTimeout, Strict: c.Strict,
+	}
 }
 
 // inspect fills in what the header of body says of img.
@@ -343,15 +388,28 @@ type server interface {
 	ShutdownWithContext(ctx context.Context) error
 }
 
-// serve listens until ctx ends and then lets running answers finish.
-func (a *app) serve(ctx context.Context, listener net.Listener) error {
-	waits, stop := context.WithCancel(context.WithoutCancel(ctx)) // answers outlive the signal
-	defer stop()
+func (a *app) serverOptions() proxy.ServerOptions {
 	h := a.settings.HTTP
-	options := proxy.ServerOptions{
+	return proxy.ServerOptions{
 		ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
 		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP,
 	}
+}
+
+// scheme begins the URLs of the listeners that strangers reach.
+func (a *app) scheme() string {
+	if a.certificate != nil {
+		return "https://"
+	}
+	return "http://"
+}
+
+// serve listens until ctx ends and then lets running answers finish. Whenever again
+// says something, it takes over what load reads.
+func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.Signal, load func() (config.Config, error)) error {
+	waits, stop := context.WithCancel(context.WithoutCancel(ctx)) // answers outlive the signal
+	defer stop()
+	options := a.serverOptions()
 	var servers []server
 	var listeners []net.Listener
 	if a.api != nil {
@@ -363,10 +421,10 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		if err != nil {
 			return errors.Join(fmt.Errorf("api.listen: %w", err), listener.Close())
 		}
-		servers, listeners = append(servers, a.api.NewServer(waits)), append(listeners, own)
-		a.log.Info("management API", "address", "http://"+own.Addr().String())
+		servers, listeners = append(servers, a.api.NewServer(waits)), append(listeners, a.certificate.guard(own))
+		a.log.Info("management API", "address", a.scheme()+own.Addr().String())
 	}
-	servers, listeners = append(servers, proxy.NewServer(waits, a.proxy, options)), append(listeners, listener)
+	servers, listeners = append(servers, proxy.NewServer(waits, a.current.Load, options)), append(listeners, a.certificate.guard(listener))
 	if a.admin != nil {
 		own, err := a.admin.server(waits)
 		if err != nil {
@@ -385,18 +443,24 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	}
 	go a.warm(waits)
 	go a.telemetry.Run(waits)
-	go a.ring.Run(waits)
+	go a.certificate.run(waits, time.Minute, a.log.Logger)
+	a.manner.run(waits)
 	go a.watch(waits)
 	if a.upstream != nil {
 		go a.upstream.Run(waits, a.settings.Cloudflare.Remember, func() { a.catalog.Forget(params.AccountTag(a.settings.Account)) })
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
+	for running := true; running; {
+		select {
+		case err := <-failed:
+			return err
+		case <-again:
+			a.takeOver(ctx, waits, load)
+		case <-ctx.Done():
+			running = false
+		}
 	}
-	a.log.Info("stopping", "patience", a.settings.Shutdown)
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Shutdown)
+	a.log.Info("stopping", "patience", a.manner.shutdown)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.manner.shutdown)
 	defer cancel()
 	var errs []error
 	for _, s := range servers {
@@ -414,13 +478,14 @@ func (a *app) warm(ctx context.Context) {
 	debug.FreeOSMemory()
 }
 
-// ready reports whether images can be looked up.
+// ready reports whether images can be looked up and read.
 func (a *app) ready(ctx context.Context) error {
 	if a.shared != nil && !a.shared.Vouched() {
 		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
 	}
 	_, err := a.library.Names.Accounts(ctx)
-	return err
+	_, gone := os.Stat(filepath.Join(a.settings.Data, "blobs")) // a volume may be unmounted under us
+	return errors.Join(err, gone)
 }
 
 // sweep removes what has expired, every ten minutes, and bytes that a crash left
@@ -477,33 +542,4 @@ func (a *app) reportCall(r api.Report) {
 		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
 		Kind: "api", Outcome: "call", Failure: failure, Type: "application/json", Grant: r.Grant, Bytes: r.Bytes, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err,
 	})
-}
-
-// measure registers what the rooms count.
-func (a *app) measure() {
-	counters := map[string]struct {
-		help string
-		read func() float64
-	}{
-		"fovea_cache_fills_total":            {"Cache fills begun.", func() float64 { return float64(a.cache.Stats().Fills) }},
-		"fovea_cache_refills_total":          {"Background refills of stale entries.", func() float64 { return float64(a.cache.Stats().Refills) }},
-		"fovea_cache_coalesced_total":        {"Requests that joined another one's fill.", func() float64 { return float64(a.cache.Stats().Joins) }},
-		"fovea_cache_purges_total":           {"Purges.", func() float64 { return float64(a.cache.Stats().Purges) }},
-		"fovea_engine_decodes_total":         {"Source pictures decoded.", func() float64 { return float64(a.engine.Stats().Decodes) }},
-		"fovea_engine_mezzanines_made_total": {"Sources decoded to make several sizes from.", func() float64 { return float64(a.engine.Stats().Mezzanines[engine.Made]) }},
-		"fovea_engine_mezzanines_used_total": {"Pictures made without decoding their source again.", func() float64 {
-			used := a.engine.Stats().Mezzanines
-			return float64(used[engine.Kept] + used[engine.Joined])
-		}},
-		"fovea_engine_shed_total": {"Transforms refused for want of capacity.", func() float64 { return float64(a.engine.Stats().Shed) }},
-	}
-	for name, c := range counters {
-		a.telemetry.Counter(name, c.help, c.read)
-	}
-	a.telemetry.Gauge("fovea_cache_bytes", "Bytes held in memory.", func() float64 { return float64(a.cache.Stats().Tier.Bytes) })
-	a.telemetry.Gauge("fovea_engine_mezzanine_bytes", "Bytes of decoded sources kept in memory.", func() float64 { return float64(a.engine.Stats().MezzanineBytes) })
-	a.telemetry.Gauge("fovea_engine_held_bytes", "Bytes that running transforms are estimated to hold.", func() float64 { return float64(a.engine.Stats().Held) })
-	a.telemetry.Gauge("fovea_upgraded_connections", "Connections to the websites behind that have left HTTP.", func() float64 { return float64(a.proxy.Upgraded()) })
-	a.telemetry.Gauge("fovea_engine_running", "Transforms running now.", func() float64 { return float64(a.engine.Stats().Running) })
-	a.telemetry.Gauge("fovea_engine_queued", "Transforms waiting now.", func() float64 { return float64(a.engine.Stats().Queued) })
 }

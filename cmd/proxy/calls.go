@@ -217,7 +217,7 @@ func (o *operator) preview(ctx context.Context, q struct {
 }) (admin.Picture, error) {
 	r := proxy.Request{Method: "GET", Client: negotiate.Client{Accept: q.Accept}}
 	r.Host, r.Target = split(q.URL)
-	answer, err := o.proxy.Preview(ctx, &r, q.Options)
+	answer, err := o.current.Load().Preview(ctx, &r, q.Options)
 	if err != nil {
 		if answer.Kind == params.None && fault.Is(err, fault.Internal) {
 			err = fault.New(fault.BadPath, "Expected the URL of an image, received %q", q.URL)

@@ -21,33 +21,34 @@ func newCloudflare(settings config.Config, log *slog.Logger) (*cloudflare.Origin
 	if c.Mode == "" && c.Token != "" {
 		c.Mode = "originals"
 	}
+	var complaints complaints
 	if c.Mode == "" {
 		if c.AccountID != "" || c.Mirror {
-			return nil, errors.New("mode: expected originals, variant or passthrough beside the other knobs, or a token, received nothing")
+			complaints.add("cloudflare.mode: ", errors.New("expected originals, variant or passthrough beside the other knobs, or a token, received nothing"))
 		}
-		return nil, nil
+		return nil, errors.Join(complaints...)
 	}
 	mode, err := cloudflare.ParseMode(c.Mode)
-	if err != nil {
-		return nil, fmt.Errorf("mode: %w", err)
-	}
+	complaints.add("cloudflare.mode: ", err)
 	if c.Remember <= 0 {
-		return nil, fmt.Errorf("remember: expected a duration above 0, received %v", c.Remember)
+		complaints.add("cloudflare.remember: ", fmt.Errorf("expected a duration above 0, received %v", c.Remember))
 	}
-	if c.Mirror && mode != cloudflare.Originals {
-		return nil, errors.New("mirror: expected mode originals: only originals are worth keeping")
+	if err == nil && c.Mirror && mode != cloudflare.Originals {
+		complaints.add("cloudflare.mirror: ", fmt.Errorf("expected mode originals beside it, received %s: only originals are worth keeping", c.Mode))
 	}
 	places := settings.Origins
 	places.Keep = 0
 	from, err := newWeb(places, nil, nil, nil)
-	if err != nil {
-		return nil, err
+	if complaints.add("origins.", err); mode == 0 || from == nil {
+		return nil, errors.Join(complaints...)
 	}
-	return cloudflare.New(cloudflare.Options{
+	o, err := cloudflare.New(cloudflare.Options{
 		Hash: settings.Account, Mode: mode, Account: c.AccountID, Token: token.Secret(c.Token), API: c.API, Delivery: c.Delivery,
 		Variant: c.Variant, Key: token.Secret(c.Key), Private: c.Private, Remember: c.Remember, Ask: from.Ask,
 		Report: func(err error) { log.Warn("the account at Cloudflare stays as it was known", "error", err) },
 	})
+	complaints.add("cloudflare.", err)
+	return o, errors.Join(complaints...)
 }
 
 // hosted returns where hosted images come from: the store, then Cloudflare. render

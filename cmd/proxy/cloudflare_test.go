@@ -281,7 +281,7 @@ func TestAnAccountMovesOverWhileItServes(t *testing.T) {
 
 func TestCloudflareKnobs(t *testing.T) {
 	for knobs, want := range map[string]string{
-		"mode: other": "cloudflare.mode: expected originals", "mode: originals": "cloudflare.token:", "token: x": "cloudflare.token:", "account_id: x": "cloudflare.mode:", "{mode: variant, mirror: true}": "cloudflare.mirror:",
+		"mode: other": "cloudflare.mode: expected originals", "mode: originals": "cloudflare.token:", "token: x": "cloudflare.account_id:", "account_id: x": "cloudflare.mode:", "{mode: variant, mirror: true}": "cloudflare.mirror:",
 		"{mode: variant, delivery: nowhere}": "cloudflare.delivery:", "{mode: variant, token: x}": "cloudflare.account_id:", "{mode: variant, variant: 'a b'}": "cloudflare.variant:",
 	} {
 		text := "cloudflare:\n  " + knobs + "\n"

@@ -71,7 +71,7 @@ func (c *explainCmd) explain(ctx context.Context, a *app, address string) (proxy
 	if c.Host != "" {
 		host = c.Host
 	}
-	return a.proxy.Explain(ctx, host, target, header, assume), nil
+	return a.current.Load().Explain(ctx, host, target, header, assume), nil
 }
 
 // eachLine calls do with every line that is not empty. A line is at most 64 KiB.

@@ -117,7 +117,7 @@ func newHost(settings config.Config) (at proxy.Host, complaints []error) {
 	at.Site.Rewrites, err = newRewrites(settings.Paths)
 	complain("paths: ", err)
 	if settings.Origins.Forward && settings.Origins.Site == "" {
-		complain("origins.forward: ", errors.New("expected origins.site, the website to pass paths on to"))
+		complain("origins.forward: ", errors.New("expected origins.site beside it, the website to pass paths on to, received none"))
 	}
 	l := settings.Ladder
 	at.Site.Ladder, err = params.NewLadder(params.Ladder{Widths: l.Widths, Heights: l.Heights, Qualities: l.Qualities, Options: l.Options, Refuse: l.Refuse})

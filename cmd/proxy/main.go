@@ -36,6 +36,7 @@ type cli struct {
 	Plugin   pluginCmd   `cmd:"" help:"Try, measure and check rule plugins."`
 	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration and say what is wrong with it."`
+	Settings configCmd   `cmd:"" name:"config" help:"Print the configuration that is in force, or every knob there is."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

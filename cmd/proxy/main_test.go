@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -181,7 +182,25 @@ type running struct {
 	admin    string // base URL of the admin listener, if a test has one
 	stop     context.CancelFunc
 	status   chan int
-	log      *bytes.Buffer
+	log      *logged
+}
+
+// logged is what a server has written while it runs.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // start runs the command in this process until the test ends or stop is called.
@@ -219,7 +238,7 @@ func startAt(t *testing.T, now func() time.Time, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	s := &running{stop: cancel, status: make(chan int, 1), log: &bytes.Buffer{}}
+	s := &running{stop: cancel, status: make(chan int, 1), log: &logged{}}
 	data := filepath.Join(t.TempDir(), "data")
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	go func() {

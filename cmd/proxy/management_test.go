@@ -207,7 +207,7 @@ func child(t *testing.T, data, before string) (*exec.Cmd, *manager) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &running{greeting: string(greeting[:n]), log: &bytes.Buffer{}}
+	s := &running{greeting: string(greeting[:n]), log: &logged{}}
 	s.url = s.said(t, `is serving on (\S+)`)
 	m := &manager{url: s.url, account: s.said(t, `accounts/([0-9a-f]{32})/images`)}
 	if token := regexp.MustCompile(`token +(fovea_\S+)`).FindStringSubmatch(s.greeting); token != nil {

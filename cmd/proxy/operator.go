@@ -22,7 +22,6 @@ import (
 type operator struct {
 	*app
 	token    string
-	now      func() time.Time
 	started  time.Time
 	listener net.Listener // nil until listen
 	delivery *url.URL     // begins the URLs of images
@@ -41,12 +40,12 @@ func newOperator(a *app, c config.Admin, now func() time.Time) (*operator, error
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen: expected HOST:PORT, received %q", c.Listen)
+		return nil, fmt.Errorf("listen: expected host:port such as 127.0.0.1:8080 or :8080, received %q", c.Listen)
 	}
 	if secret == "" && !admin.Loopback(host) {
-		return nil, fmt.Errorf("listen: %q can be reached from elsewhere; expected admin.token or admin.token_file, or an address such as 127.0.0.1:8081", c.Listen)
+		return nil, fmt.Errorf("listen: expected admin.token beside it, or an address that only this machine reaches such as 127.0.0.1:8081, received %q", c.Listen)
 	}
-	return &operator{app: a, token: secret, now: now, started: now(), history: a.telemetry.NewHistory(samples, now())}, nil
+	return &operator{app: a, token: secret, started: now(), history: a.telemetry.NewHistory(samples, now())}, nil
 }
 
 // listen opens the listener. The port of the defaults may be taken, by another server

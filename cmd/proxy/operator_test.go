@@ -209,13 +209,13 @@ func TestAnAdminListenerThatOthersReachNeedsAToken(t *testing.T) {
 		environ []string
 		want    string // "" = it is good
 	}{
-		{"all addresses", []string{"FOVEA_ADMIN_LISTEN=:8081"}, `admin.listen: ":8081" can be reached from elsewhere; expected admin.token`},
+		{"all addresses", []string{"FOVEA_ADMIN_LISTEN=:8081"}, `admin.listen: expected admin.token beside it`},
 		{"another one", []string{"FOVEA_ADMIN_LISTEN=0.0.0.0:8081"}, "expected admin.token"},
 		{"a name", []string{"FOVEA_ADMIN_LISTEN=admin.internal:8081"}, "expected admin.token"},
 		{"a short token", []string{"FOVEA_ADMIN_LISTEN=:8081", "FOVEA_ADMIN_TOKEN=hunter2"}, "admin.token: expected at least 16 characters, received 7"},
 		{"a token twice", []string{"FOVEA_ADMIN_TOKEN=0123456789abcdef", "FOVEA_ADMIN_TOKEN_FILE=" + file}, "received both"},
-		{"a file that is not there", []string{"FOVEA_ADMIN_TOKEN_FILE=" + file + "x"}, "admin.token_file: expected a file"},
-		{"no port", []string{"FOVEA_ADMIN_LISTEN=localhost"}, "admin.listen: expected HOST:PORT"},
+		{"a file that is not there", []string{"FOVEA_ADMIN_TOKEN_FILE=" + file + "x"}, "FOVEA_ADMIN_TOKEN_FILE: expected a file"},
+		{"no port", []string{"FOVEA_ADMIN_LISTEN=localhost"}, "admin.listen: expected host:port"},
 		{"with a token", []string{"FOVEA_ADMIN_LISTEN=:8081", "FOVEA_ADMIN_TOKEN=0123456789abcdef"}, ""},
 		{"with a token in a file", []string{"FOVEA_ADMIN_LISTEN=:8081", "FOVEA_ADMIN_TOKEN_FILE=" + file}, ""},
 		{"on loopback without", []string{"FOVEA_ADMIN_LISTEN=[::1]:8081"}, ""},

@@ -71,7 +71,7 @@ func (c *pluginRunCmd) Run(ctx context.Context, cli *cli, w world) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	host, target := split(c.URL)
-	e := a.proxy.Explain(ctx, host, target, header, nil)
+	e := a.current.Load().Explain(ctx, host, target, header, nil)
 	if c.JSON {
 		return json.NewEncoder(w.stdout).Encode(e)
 	}

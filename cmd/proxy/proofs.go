@@ -27,8 +27,9 @@ const (
 
 // newRing reads the public keys. A file must be good now; a URL may become so.
 func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Ring, error) {
+	var complaints complaints
 	if o.Refresh < time.Second {
-		return nil, fmt.Errorf("expected a refresh of 1s or more, received %v", o.Refresh)
+		complaints.add("refresh: ", fmt.Errorf("expected a duration of 1s or more, received %v", o.Refresh))
 	}
 	ring := &token.Ring{Every: o.Refresh, Report: func(source string, err error) {
 		if err != nil {
@@ -50,9 +51,7 @@ func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Rin
 			if err == nil {
 				err = checkKeyURL(u)
 			}
-			if err != nil {
-				return nil, err
-			}
+			complaints.add("keys: ", err)
 		} else {
 			source.Name = strings.TrimSuffix(filepath.Base(place), filepath.Ext(place))
 			source.Fetch = func(context.Context) ([]byte, error) { return os.ReadFile(place) }
@@ -61,12 +60,12 @@ func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Rin
 				_, err = token.ParseKeys(source.Name, text)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", place, err)
+				complaints.add("keys: ", fmt.Errorf("expected a file of public keys, received %q: %w", place, err))
 			}
 		}
 		ring.Sources = append(ring.Sources, source)
 	}
-	return ring, nil
+	return ring, errors.Join(complaints...)
 }
 
 func isURL(place string) int {
@@ -103,12 +102,13 @@ func getKeys(ctx context.Context, client *http.Client, address string) ([]byte, 
 
 // newReferers reads the hosts of pages.
 func newReferers(o config.Hotlink) (proxy.Referers, error) {
+	var complaints complaints
 	hosts := lower(o.Referers)
 	for _, host := range hosts {
 		plain := strings.TrimPrefix(host, "*.")
 		if u, err := url.Parse("http://" + plain); err != nil || u.Hostname() != plain || strings.Contains(plain, "*") {
-			return proxy.Referers{}, fmt.Errorf("expected hosts such as www.example.com or *.example.com, received %q", host)
+			complaints.add("", fmt.Errorf("expected hosts such as www.example.com or *.example.com, received %q", host))
 		}
 	}
-	return proxy.Referers{Hosts: hosts, Empty: o.Empty}, nil
+	return proxy.Referers{Hosts: hosts, Empty: o.Empty}, errors.Join(complaints...)
 }

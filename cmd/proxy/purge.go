@@ -278,18 +278,6 @@ func askAdmin(ctx context.Context, address, secret, call string, question, answe
 // adminToken is the token of the admin listener; "" = there is none.
 func adminToken(c config.Admin) (string, error) {
 	secret := string(c.Token)
-	if c.TokenFile != "" {
-		if secret != "" {
-			return "", errors.New("token_file: expected token or token_file, received both")
-		}
-		text, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return "", fmt.Errorf("token_file: expected a file that holds the token: %w", err)
-		}
-		if secret = strings.TrimSpace(string(text)); secret == "" {
-			return "", fmt.Errorf("token_file: expected a token, found %s empty", c.TokenFile)
-		}
-	}
 	if secret != "" && len(secret) < admin.MinToken {
 		return "", fmt.Errorf("token: expected at least %d characters, received %d", admin.MinToken, len(secret))
 	}

@@ -115,8 +115,8 @@ func TestRulesAreChecked(t *testing.T) {
 		`it does not export handle_request`:                          "name: a, match: [/p], module: ../../plugins/wasm/testdata/no-handler.wasm",
 		`rules[0] a: budget: expected instructions`:                  "name: a, match: [/p], budget: -1, module: " + good,
 		`rules[0] a: memory: expected`:                               "name: a, match: [/p], memory: 1KiB, module: " + good,
-		`expected "budget" perhaps`:                                  "name: a, match: [/p], budgett: 1, module: " + good,
-		`expected "on_error" perhaps`:                                "name: a, match: [/p], onerror: open, module: " + good,
+		`did you mean rules[0].budget?`:                              "name: a, match: [/p], budgett: 1, module: " + good,
+		`did you mean rules[0].on_error?`:                            "name: a, match: [/p], onerror: open, module: " + good,
 		`expected a name of its own for each rule, received "a" twi`: "name: a, match: [/p], module: " + good + "}, {name: a, match: [/p], module: " + good,
 	} {
 		t.Run(says, func(t *testing.T) {

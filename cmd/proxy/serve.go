@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
+	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
 )
 
@@ -14,28 +18,38 @@ type serveCmd struct {
 	Listen string `help:"Address to listen on (${listen})." placeholder:"HOST:PORT"`
 }
 
-// Run serves until the process is told to stop.
-func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
+func (c *serveCmd) settings(cli *cli, w world) (config.Config, error) {
 	settings, err := cli.settings(w)
 	if c.Listen != "" {
 		settings.Listen = c.Listen
 	}
+	return settings, err
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
+	settings, err := c.settings(cli, w)
 	if err != nil {
-		return err
+		tell(w.stderr, err)
+		return errTold
 	}
+	again := make(chan os.Signal, 1) // before anybody can know that we run
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
 	log, err := telemetry.NewLog(w.stderr, settings.Log.Level, settings.Log.Format)
 	if err != nil {
 		return fmt.Errorf("log.%w", err)
 	}
 	a, err := newApp(ctx, settings, log, w.now, serving)
 	if err != nil {
-		return err
+		tell(w.stderr, err)
+		return errTold
 	}
 	listener, err := listen(ctx, settings.Listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen: expected a free address, received %q: %w", settings.Listen, err), a.close())
 	}
-	address := "http://" + hostOf(listener.Addr().String())
+	address := a.scheme() + hostOf(listener.Addr().String())
 	if a.admin != nil {
 		if err := a.admin.listen(ctx, address); err != nil {
 			return errors.Join(err, listener.Close(), a.close())
@@ -46,7 +60,7 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 		_, err = fmt.Fprint(w.stdout, greeting)
 	}
 	if err == nil {
-		err = a.serve(ctx, listener)
+		err = a.serve(ctx, listener, again, func() (config.Config, error) { return c.settings(cli, w) })
 	}
 	return errors.Join(err, a.close())
 }

@@ -212,7 +212,7 @@ func readmeScript(t *testing.T, text, address string) (script string, built []st
 // served starts a server of the README on an address of its own and stops it again.
 func served(command string) string {
 	command = strings.NewReplacer("go run ./cmd/proxy", "proxy", "./proxy", "proxy", "/var/lib/fovea", "var/fovea", "--listen :8080", "").Replace(command)
-	return "! exec proxy" + strings.TrimPrefix(command, "proxy") + " --listen nowhere\nstderr 'listen: expected a free address'"
+	return "! exec proxy" + strings.TrimPrefix(command, "proxy") + " --listen nowhere\nstderr '^listen: expected host:port'\nstderr '^1 complaint;'"
 }
 
 func TestARestartIsWarmAndPurgesHold(t *testing.T) {

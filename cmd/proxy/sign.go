@@ -46,7 +46,7 @@ func (c *signCmd) signed(ctx context.Context, a *app, now time.Time) (string, er
 		return "", err
 	}
 	_, host, _ := strings.Cut(prefix, "://")
-	site := &a.proxy.At(host, path).Site
+	site := &a.current.Load().At(host, path).Site
 	target, _, err := site.Parse(host, site.Rewrite(path))
 	if err != nil {
 		return "", err

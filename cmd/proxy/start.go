@@ -39,7 +39,7 @@ func (a *app) add(ctx context.Context, account, id, filename string, body []byte
 // apiAddress is where the management API of the account is.
 func (a *app) apiAddress(address string, account store.Account) string {
 	if own := a.settings.API.Listen; own != "" {
-		address = "http://" + hostOf(own)
+		address = a.scheme() + hostOf(own)
 	}
 	return address + "/client/v4/accounts/" + account.ID + "/images/v1"
 }

@@ -2,21 +2,10 @@
 //
 // A value comes from the defaults, then the file, then the environment
 // (FOVEA_CACHE_MEMORY for cache.memory), then flags; the last one that speaks wins.
+// A secret may be named by the file that holds it: token_file for token.
 package config
 
-import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"reflect"
-	"sort"
-	"strings"
-	"time"
-
-	"github.com/goccy/go-yaml"
-)
+import "time"
 
 // Config is every knob. Rooms check what they are handed: here only the
 // spelling is judged.
@@ -45,6 +34,7 @@ type Config struct {
 	Hotlink       Hotlink       `yaml:"hotlink" doc:"which pages may show the images"`
 	API           API           `yaml:"api" doc:"the Cloudflare Images management API, for holders of an API token"`
 	HTTP          HTTP          `yaml:"http" doc:"what one client may cost"`
+	TLS           TLS           `yaml:"tls" doc:"https on the image listener"`
 	Admin         Admin         `yaml:"admin" doc:"what operators see and do"`
 	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
 	Shutdown      time.Duration `yaml:"shutdown" doc:"how long running answers may take to finish at the end"`
@@ -197,6 +187,12 @@ type HTTP struct {
 	PerIP        int           `yaml:"connections_per_ip" doc:"served at once for one address; 0: unbounded"`
 }
 
+// TLS are the knobs of https.
+type TLS struct {
+	Cert string `yaml:"cert" doc:"file of the certificate and its chain, PEM; looked at again every minute; empty: plain http"`
+	Key  string `yaml:"key" doc:"file of its private key, PEM"`
+}
+
 // Tokens are the knobs of proofs.
 type Tokens struct {
 	Keys          []string      `yaml:"keys" doc:"public keys of token signers: files or https URLs (http for this machine alone) of PEM, JWK or JWK sets; refreshed, and kept when that fails"`
@@ -239,7 +235,6 @@ type API struct {
 type Admin struct {
 	Listen    string `yaml:"listen" doc:"address of the dashboard, purges, health, metrics and profiles; anywhere but on loopback it needs a token; empty: none"`
 	Token     Secret `yaml:"token" doc:"opens the admin listener, but for health and metrics; 16 characters or more. Empty: on loopback everybody of this machine may do everything"`
-	TokenFile string `yaml:"token_file" doc:"file that holds the token instead"`
 	Dashboard bool   `yaml:"dashboard" doc:"show the dashboard there"`
 }
 
@@ -289,120 +284,4 @@ func Default() Config {
 		Log:      Log{Level: "info", Format: "text", Access: true},
 		Shutdown: 15 * time.Second,
 	}
-}
-
-// Load reads file (none when "") and the environment (NAME=value, as os.Environ
-// gives it) over the defaults. The error joins one complaint for each wrong
-// knob: its name, what was expected and what came. Unknown knobs are complaints.
-func Load(file string, environ []string) (Config, error) {
-	c := Default()
-	var complaints []error
-	if file != "" {
-		if err := readFile(&c, file); err != nil {
-			complaints = append(complaints, err)
-		}
-	}
-	complaints = append(complaints, readEnviron(&c, environ)...)
-	return c, errors.Join(complaints...)
-}
-
-func readFile(c *Config, file string) error {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("config file %s: expected a YAML file, found none", file)
-	}
-	if err != nil {
-		return fmt.Errorf("config file: %w", err)
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil
-	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c); err != nil {
-		return fmt.Errorf("config file %s: %w", file, nearest(err))
-	}
-	return nil
-}
-
-const prefix = "FOVEA_"
-
-// otherVariables begin like knobs and are none: the file's name and the
-// switches of the tests.
-var otherVariables = map[string]bool{
-	prefix + "CONFIG": true, prefix + "VECTORS": true, prefix + "IMAGES": true, prefix + "SLOW": true, prefix + "SOAK": true, prefix + "SCREENSHOTS": true,
-}
-
-func readEnviron(c *Config, environ []string) []error {
-	knobs := map[string]reflect.Value{}
-	for _, k := range walk(reflect.ValueOf(c).Elem(), "") {
-		if variable := k.env(); variable != "" {
-			knobs[variable] = k.value
-		}
-	}
-	var complaints []error
-	for _, line := range environ {
-		name, text, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(name, prefix) || otherVariables[name] {
-			continue
-		}
-		value, ok := knobs[name]
-		if !ok {
-			complaints = append(complaints, fmt.Errorf("%s: there is no such knob; `proxy check --defaults` lists them all", name))
-			continue
-		}
-		if err := set(value, text); err != nil {
-			complaints = append(complaints, fmt.Errorf("%s: expected %s, received %q", name, expectation(value), text))
-		}
-	}
-	sort.Slice(complaints, func(i, j int) bool { return complaints[i].Error() < complaints[j].Error() })
-	return complaints
-}
-
-// set reads text as YAML would, so that both sources know one syntax. A list is
-// comma-separated.
-func set(value reflect.Value, text string) error {
-	switch value.Kind() {
-	case reflect.String:
-		value.SetString(text)
-		return nil
-	case reflect.Slice:
-		if isList(value.Type()) {
-			break // it is spelt as in the file
-		}
-		list := reflect.MakeSlice(value.Type(), 0, 0)
-		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item == "" {
-				continue
-			}
-			member := reflect.New(value.Type().Elem()).Elem()
-			if err := set(member, item); err != nil {
-				return err
-			}
-			list = reflect.Append(list, member)
-		}
-		value.Set(list)
-		return nil
-	}
-	if strings.TrimSpace(text) == "" {
-		return errors.New("empty")
-	}
-	return yaml.UnmarshalWithOptions([]byte(text), value.Addr().Interface(), yaml.Strict())
-}
-
-func expectation(value reflect.Value) string {
-	switch value.Interface().(type) {
-	case time.Duration:
-		return "a duration such as 30s or 2h"
-	case Bytes:
-		return "a size such as 64MiB"
-	case bool:
-		return "true or false"
-	case float64:
-		return "a number such as 0.01"
-	case []int:
-		return "whole numbers with commas"
-	}
-	if isList(value.Type()) {
-		return "a list as in the file, such as '[{names: [a.example.com]}]'"
-	}
-	return "a whole number"
 }

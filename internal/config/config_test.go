@@ -72,8 +72,8 @@ func TestLoadComplains(t *testing.T) {
 	}{
 		{"of an unknown key in the file", "lisen: :9000\n", nil, []string{"lisen"}},
 		{"of a wrong type in the file", "engine:\n  workers: many\n", nil, []string{"workers"}},
-		{"of an unknown key in a list", "hosts:\n- names: [a.com]\n- nams: [b.com]\n", nil, []string{"[3:3]", "nams"}},
-		{"of a wrong type in a list", "hosts:\n- names: [a.com]\n  strict_options: perhaps\n", nil, []string{"[3:19]", "Hosts"}},
+		{"of an unknown key in a list", "hosts:\n- names: [a.com]\n- nams: [b.com]\n", nil, []string{":3)", "nams"}},
+		{"of a wrong type in a list", "hosts:\n- names: [a.com]\n  strict_options: perhaps\n", nil, []string{":3)"}},
 		{"of a wrong list from the environment", "", []string{"FOVEA_HOSTS=a.com"}, []string{"FOVEA_HOSTS: expected a list as in the file"}},
 		{"of a wrong size in the file", "cache:\n  memory: lots\n", nil, []string{"64MiB", "lots"}},
 		{"of every wrong variable at once", "", []string{"FOVEA_ENGINE_WORKERS=x", "FOVEA_NOPE=1", "FOVEA_SHUTDOWN="},

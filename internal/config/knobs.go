@@ -85,6 +85,9 @@ func (k Knob) env() string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
+// Secret reports whether the knob's value must not be shown; it may be in a file.
+func (k Knob) Secret() bool { return k.value.Type() == secretType }
+
 // YAML writes c as a file that Load reads back, each knob under its doc. A list
 // without members is followed by what a member may say, as a comment.
 func YAML(c *Config) string {
@@ -115,6 +118,9 @@ func spell(b *strings.Builder, section reflect.Value, path, indent string) {
 		}
 		if variable := k.env(); variable != "" {
 			fmt.Fprintf(b, "%s# %s (%s)\n", indent, k.Doc, variable)
+			if k.Secret() {
+				fmt.Fprintf(b, "%s# Or in a file of its own: %s%s: FILE (%s_FILE)\n", indent, name, fileSuffix, variable)
+			}
 		} else {
 			fmt.Fprintf(b, "%s# %s\n", indent, k.Doc)
 		}
@@ -154,6 +160,8 @@ func (k Knob) text() string {
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case []int:
 		return strings.ReplaceAll(fmt.Sprint(v), " ", ", ")
+	case Secret:
+		return strconv.Quote(v.String())
 	case time.Duration:
 		return v.String()
 	default:

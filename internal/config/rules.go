@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"regexp"
 	"strings"
 )
 
@@ -38,62 +36,4 @@ func (r Rule) Settings() (string, error) {
 		return "", fmt.Errorf("config: expected what JSON can say: %w", err)
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
-}
-
-var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
-
-// nearest completes err, about an unknown key, by the known one that is most like it.
-func nearest(err error) error {
-	found := unknownField.FindStringSubmatch(err.Error())
-	if found == nil {
-		return err
-	}
-	best, least := "", len(found[1])/2+1
-	for _, key := range keys(reflect.TypeFor[Config]()) {
-		if d := distance(found[1], key); d < least {
-			best, least = key, d
-		}
-	}
-	if best == "" {
-		return err
-	}
-	return fmt.Errorf("%w\nexpected %q perhaps", err, best)
-}
-
-// keys are those of a section and of all in it.
-func keys(section reflect.Type) []string {
-	var all []string
-	for i := range section.NumField() {
-		field := section.Field(i)
-		all = append(all, field.Tag.Get("yaml"))
-		inner := field.Type
-		if inner.Kind() == reflect.Slice {
-			inner = inner.Elem()
-		}
-		if inner.Kind() == reflect.Struct {
-			all = append(all, keys(inner)...)
-		}
-	}
-	return all
-}
-
-// distance is how many letters must change, come or go to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -47,6 +47,8 @@ var rooms = map[string]room{
 	"origin/origintest":       {"origin params internal/fault", "what every origin promises"},
 	"origin/stored":           {"origin store params internal/fault", "sources from the store"},
 	"origin/web":              {"origin params internal/fault", "sources from the web"},
+	"deploy":                  {"", "files for who runs it, and a test that runs them"},
+	"examples/observability":  {"", "metrics by name, and a test that compares them"},
 	"examples/cloudflare":     {"", "a configuration, and a test that runs it"},
 	"examples/site":           {"", "a configuration, and a test that runs it"},
 	"examples/sign":           {"", "what a site does, without us"},

@@ -14,17 +14,18 @@ type Log struct {
 	out  *lockedWriter
 	make func(w io.Writer) slog.Handler
 	json bool
+
+	least *slog.LevelVar
 }
 
 // NewLog returns a Log that writes to w, whole lines at a time. level is debug,
 // info, warn or error; format is text or json; anything else is an error that says so.
 func NewLog(w io.Writer, level, format string) (*Log, error) {
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("level: expected debug, info, warn or error, received %q", level)
+	l := &Log{out: &lockedWriter{to: w}, least: &slog.LevelVar{}}
+	if err := l.SetLevel(level); err != nil {
+		return nil, err
 	}
-	options := &slog.HandlerOptions{Level: least}
-	l := &Log{out: &lockedWriter{to: w}}
+	options := &slog.HandlerOptions{Level: l.least}
 	switch format {
 	case "text":
 		l.make = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
@@ -38,10 +39,18 @@ func NewLog(w io.Writer, level, format string) (*Log, error) {
 	return l, nil
 }
 
+// SetLevel leaves out lines below level from now on.
+func (l *Log) SetLevel(level string) error {
+	if err := l.least.UnmarshalText([]byte(level)); err != nil {
+		return fmt.Errorf("level: expected debug, info, warn or error, received %q", level)
+	}
+	return nil
+}
+
 // NoLog returns a Log that drops everything.
 func NoLog() *Log {
 	none := func(io.Writer) slog.Handler { return slog.DiscardHandler }
-	return &Log{Logger: slog.New(slog.DiscardHandler), out: &lockedWriter{to: io.Discard}, make: none}
+	return &Log{Logger: slog.New(slog.DiscardHandler), out: &lockedWriter{to: io.Discard}, make: none, least: &slog.LevelVar{}}
 }
 
 // lockedWriter keeps what several write from mixing.

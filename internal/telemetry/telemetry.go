@@ -101,7 +101,7 @@ func New(log *Log, access bool) *Telemetry {
 			Name: "fovea_log_dropped_total", Help: "Lines of requests not written because the log's reader was too slow.",
 		}),
 		log:    log,
-		access: access && log.Enabled(context.Background(), slog.LevelInfo),
+		access: access,
 		shards: make([]shard, min(runtime.GOMAXPROCS(0), maxShards)),
 		begun:  make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
@@ -111,6 +111,7 @@ func New(log *Log, access bool) *Telemetry {
 	}
 	t.registry.MustRegister(t.metrics.requests, t.metrics.seconds, t.metrics.bytes, t.metrics.proofs, t.dropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	t.Counter("fovea_bytes_saved_total", "Bytes by which answered pictures were smaller than their originals.", func() float64 { return float64(t.totals.saved.Load()) })
 	return t
 }
 
@@ -130,7 +131,7 @@ func (t *Telemetry) Finished(r *Request) {
 	ours := r.Status >= 500
 	s := t.enter()
 	s.count(t, r)
-	if t.access && !ours {
+	if t.access && !ours && t.log.Enabled(context.Background(), slog.LevelInfo) {
 		t.note(s, r)
 	}
 	s.mu.Unlock()

@@ -93,20 +93,26 @@ func New(o Options) (*Origin, error) {
 		}
 		*d.field = strings.TrimSuffix(*d.field, "/")
 	}
-	for name, text := range map[string]string{"api": o.API, "delivery": o.Delivery} {
-		if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil {
-			return nil, fmt.Errorf("%s: expected a URL such as https://imagedelivery.net, received %q", name, text)
+	var errs []error
+	for _, place := range []struct{ name, url string }{{"api", o.API}, {"delivery", o.Delivery}} {
+		if u, err := url.Parse(place.url); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil {
+			errs = append(errs, fmt.Errorf("%s: expected a URL such as https://imagedelivery.net, received %q", place.name, place.url))
 		}
 	}
-	switch {
-	case o.Ask == nil || o.Hash == "" || o.Mode == 0:
+	if o.Ask == nil || o.Hash == "" || o.Mode == 0 {
 		return nil, errors.New("expected Ask, Hash and Mode")
-	case o.Mode == Originals && (o.Token == "" || o.Account == ""):
-		return nil, errors.New("token: mode originals needs an API token and the account's id")
-	case o.Token != "" && o.Account == "":
-		return nil, errors.New("account_id: expected the account's id beside its token")
-	case !params.ValidVariantName(o.Variant):
-		return nil, fmt.Errorf("variant: expected the name of a variant, received %q", o.Variant)
+	}
+	if o.Mode == Originals && o.Token == "" {
+		errs = append(errs, errors.New("token: expected an API token for mode originals, received none"))
+	}
+	if (o.Mode == Originals || o.Token != "") && o.Account == "" {
+		errs = append(errs, errors.New("account_id: expected the account's id beside its token, received none"))
+	}
+	if !params.ValidVariantName(o.Variant) {
+		errs = append(errs, fmt.Errorf("variant: expected the name of a variant, received %q", o.Variant))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	if o.Remember == 0 {
 		o.Remember = 5 * time.Minute

@@ -68,16 +68,21 @@ const maxRedirects = 5 // R-origins
 
 // New checks o and returns an Origin.
 func New(o Options) (*Origin, error) {
-	if err := checkSite(o.Site); err != nil {
-		return nil, err
-	}
+	errs := []error{checkSite(o.Site)}
 	for _, site := range o.Zones {
-		if err := checkSite(site); err != nil {
-			return nil, err
-		}
+		errs = append(errs, checkSite(site))
 	}
-	if o.MaxBytes < 0 || o.Timeout < 0 {
-		return nil, errors.New("max_bytes, timeout: expected numbers above 0")
+	if o.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("max_bytes: expected 0 or more, received %d", o.MaxBytes))
+	}
+	if o.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("timeout: expected a duration of 0 or more, received %v", o.Timeout))
+	}
+	if o.PerHost < 0 {
+		errs = append(errs, fmt.Errorf("per_host: expected 0 or more, received %d", o.PerHost))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	for _, d := range []struct {
 		field *time.Duration

@@ -14,6 +14,7 @@ require (
 	github.com/gen2brain/webp v0.6.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
+	github.com/http-wasm/http-wasm-guest-tinygo v0.4.0
 	github.com/http-wasm/http-wasm-host-go v0.7.0
 	github.com/kovidgoyal/imaging v1.8.20
 	github.com/prometheus/client_golang v1.25.0

@@ -33,7 +33,7 @@ type cli struct {
 	Purge    purgeCmd    `cmd:"" help:"Make a running server forget what it has made: of an image, a variant, a source, a prefix, or everything."`
 	Apitoken apitokenCmd `cmd:"" help:"Make, list and revoke tokens of the management API."`
 	Accounts accountCmd  `cmd:"" name:"account" help:"List and add accounts."`
-	Plugin   pluginCmd   `cmd:"" help:"Try, measure and check rule plugins."`
+	Plugin   pluginCmd   `cmd:"" help:"Begin, try, measure and check rule plugins."`
 	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration and say what is wrong with it."`
 	Settings configCmd   `cmd:"" name:"config" help:"Print the configuration that is in force, or every knob there is."`

@@ -19,6 +19,8 @@ import (
 )
 
 type pluginCmd struct {
+	New   pluginNewCmd   `cmd:"" help:"Begin a rule: a folder that builds."`
+	Test  pluginTestCmd  `cmd:"" help:"Send a table of requests through a rule."`
 	Run   pluginRunCmd   `cmd:"" help:"Show what a rule does to one request, without a server."`
 	Bench pluginBenchCmd `cmd:"" help:"Measure a rule."`
 	Check pluginCheckCmd `cmd:"" help:"Say whether a rule would be loaded and, if not, what to do."`

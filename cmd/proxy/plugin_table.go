@@ -148,7 +148,7 @@ func (t ruleTest) run(ctx context.Context, a *app) ([]string, error) {
 		return nil, err
 	}
 	host, target := split(t.URL)
-	steps := a.proxy.Explain(ctx, host, target, header, nil).Rules
+	steps := a.current.Load().Explain(ctx, host, target, header, nil).Rules
 	if len(steps) != 1 {
 		return nil, fmt.Errorf("url: expected a path that begins with /, or a URL, received %q", t.URL)
 	}

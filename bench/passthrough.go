@@ -24,7 +24,12 @@ func runPassthrough(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	all := []*rig.Process{f.Process}
+	bare, err := b.rig.Forwarder(ctx)
+	if err != nil {
+		return err
+	}
+	b.result.contender(bare)
+	all := []*rig.Process{f.Process, bare}
 	if b.wants("nginx") {
 		nginx, err := b.rig.Nginx(ctx, 0)
 		if err = b.leftOut(err); err != nil {
@@ -47,6 +52,8 @@ func runPassthrough(ctx context.Context, b *bench) error {
 	c, err := b.race(ctx, race{name: "800×600, never asked for", duration: 15 * time.Second, entrants: entrants})
 	if err == nil {
 		b.bound("CPU per miss passed on, ours / nginx", c.ratio("Fovea", "nginx", cpu), "≤ 1.10", 1.1)
+		b.find(finding{Name: "CPU per miss passed on, ours / the standard library's client alone", Value: c.ratio("Fovea", "bare net/http client", cpu)})
+		b.find(finding{Name: "CPU per request passed on, the standard library's client alone / nginx", Value: c.ratio("bare net/http client", "nginx", cpu)})
 	}
 	return err
 }

@@ -131,10 +131,6 @@ func firstLine(ctx context.Context, program string, arguments ...string) string 
 
 // Floor starts the bare handler: every request gets status and, if that is 200, body.
 func (r *Rig) Floor(ctx context.Context, status int, body []byte) (*Process, error) {
-	bare, err := r.Build(ctx, "./bench/floor")
-	if err != nil {
-		return nil, err
-	}
 	p, err := r.process(ctx, "bare fasthttp")
 	if err != nil {
 		return nil, err
@@ -144,8 +140,27 @@ func (r *Rig) Floor(ctx context.Context, status int, body []byte) (*Process, err
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return nil, err
 	}
-	if err := p.run(exec.CommandContext(ctx, bare, p.Address, fmt.Sprint(status), file), logFile); err != nil { //nolint:gosec // built above
+	return p, r.bare(ctx, p, fmt.Sprint(status), file)
+}
+
+// Forwarder starts what fetches every path from the origin by the standard library's
+// client, and answers it.
+func (r *Rig) Forwarder(ctx context.Context) (*Process, error) {
+	p, err := r.process(ctx, "bare net/http client")
+	if err != nil {
 		return nil, err
 	}
-	return p, p.answers(ctx)
+	p.About = "a fasthttp handler that fetches by the standard library's client and writes what came: it looks nothing up, judges nothing and keeps nothing"
+	return p, r.bare(ctx, p, "forward", r.Origin.Address)
+}
+
+func (r *Rig) bare(ctx context.Context, p *Process, arguments ...string) error {
+	program, err := r.Build(ctx, "./bench/floor")
+	if err != nil {
+		return err
+	}
+	if err := p.run(exec.CommandContext(ctx, program, append([]string{p.Address}, arguments...)...), logFile); err != nil { //nolint:gosec // built above
+		return err
+	}
+	return p.answers(ctx)
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/valyala/fasthttp"
 
@@ -386,9 +387,10 @@ func join(lines [][]byte, separator string) string {
 	return b.String()
 }
 
-// dress is the header of the answers to one text by one entry, but for what passes.
+// dress is the header of the answers to one text by one entry, but for what passes. It
+// keeps no entry in memory that the cache has let go of.
 type dress struct {
-	entry  *cache.Entry
+	entry  weak.Pointer[cache.Entry]
 	header fasthttp.ResponseHeader
 }
 
@@ -398,11 +400,11 @@ func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, an
 	h := &rc.Response.Header
 	if worn := known.wears(answer); worn == nil {
 		p.dress(at, rc, answer)
-	} else if d := worn.Load(); d != nil && d.entry == answer.Entry {
+	} else if d := worn.Load(); d != nil && d.entry.Value() == answer.Entry {
 		d.header.CopyTo(h)
 	} else {
 		p.dress(at, rc, answer)
-		d = &dress{entry: answer.Entry}
+		d = &dress{entry: weak.Make(answer.Entry)}
 		h.CopyTo(&d.header)
 		worn.Store(d)
 	}

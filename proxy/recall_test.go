@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"image"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
+	"github.com/fovea-images/fovea/cache"
+	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/token"
@@ -310,4 +314,26 @@ func TestRecallIsBounded(t *testing.T) {
 	if places&(places-1) != 0 {
 		t.Error("places is no power of two")
 	}
+}
+
+// What is remembered of many requests must not hold pictures beyond the cache's budget.
+func TestWhatIsRecalledKeepsNoEntry(t *testing.T) {
+	f := newFixture(t)
+	f.add("shoes/1", picture(64, 64))
+	target := path("shoes/1/w=9,f=jpeg")
+	f.recalled(target, chrome)
+	answer, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: target, Client: negotiate.Client{Accept: strings.TrimPrefix(chrome, "Accept: ")}})
+	if err != nil || answer.Outcome != cache.Hit {
+		t.Fatal(answer.Outcome, err)
+	}
+	kept := weak.Make(answer.Entry)
+	f.Cache.Tier.Set(t.Context(), answer.Key, &cache.Entry{Type: "image/jpeg", Fresh: time.Hour}) // the cache lets go of the other
+	answer = Answer{}
+	for range 50 {
+		if runtime.GC(); kept.Value() == nil {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Error("the entry is still in memory")
 }

@@ -25,6 +25,8 @@ const (
 	access  = 256     // reads and writes at once; with more, the disk is no help
 	largest = 4       // an entry may take this part of the budget, and no more
 	touch   = time.Hour
+
+	patience = time.Second // for a read or a write; what hangs is not waited for
 )
 
 // Options are what a Tier is made from.
@@ -46,13 +48,15 @@ func (o Options) Validate() error {
 // key. Files are not synced: the checksum in each tells a whole one from what a
 // power cut left. Its ledger of purges is synced.
 //
-// A disk that hangs costs its callers nothing but misses.
+// A disk that hangs costs its callers a second, and once too many wait for it nothing
+// but misses.
 type Tier struct {
-	purges ledger
-	root   string
-	budget int64
-	now    func() time.Time
-	lock   *os.File
+	purges   ledger
+	root     string
+	budget   int64
+	now      func() time.Time
+	patience time.Duration
+	lock     *os.File
 
 	slots   chan struct{}    // who reads or writes holds one
 	stripes [64]sync.RWMutex // to write a name, or to take it away
@@ -99,7 +103,7 @@ func Open(o Options) (_ *Tier, err error) {
 		return nil, err
 	}
 	t := &Tier{
-		root: o.Folder, budget: o.Bytes, now: o.Now, slots: make(chan struct{}, access), closing: make(chan struct{}),
+		root: o.Folder, budget: o.Bytes, now: o.Now, patience: patience, slots: make(chan struct{}, access), closing: make(chan struct{}),
 		files: map[name]*list.Element{}, recent: list.New(),
 	}
 	if t.now == nil {
@@ -165,12 +169,15 @@ func (t *Tier) Get(ctx context.Context, key string) (*cache.Entry, bool) {
 		defer func() { <-t.slots }()
 		found <- t.read(key)
 	}()
+	limit := time.NewTimer(t.patience)
+	defer limit.Stop()
 	select {
 	case entry := <-found:
 		return entry, entry != nil
+	case <-limit.C:
 	case <-ctx.Done():
-		return nil, false
 	}
+	return nil, false
 }
 
 // read returns the entry of key; nil if there is none that is whole.
@@ -221,13 +228,29 @@ func (t *Tier) over(e *cache.Entry) bool {
 }
 
 // Set implements cache.Tier.
-func (t *Tier) Set(_ context.Context, key string, e *cache.Entry) {
+func (t *Tier) Set(ctx context.Context, key string, e *cache.Entry) {
 	select {
 	case t.slots <- struct{}{}:
 	default:
 		return
 	}
-	defer func() { <-t.slots }()
+	kept := make(chan struct{})
+	go func() {
+		defer func() { <-t.slots }()
+		defer close(kept)
+		t.keep(key, e)
+	}()
+	limit := time.NewTimer(t.patience)
+	defer limit.Stop()
+	select {
+	case <-kept:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+}
+
+// keep writes e, if there is room for it.
+func (t *Tier) keep(key string, e *cache.Entry) {
 	frame := e.AppendFrame(make([]byte, 0, e.Cost()+int64(len(key))), key)
 	size := blocks(int64(len(frame)))
 	if size > t.budget/largest {

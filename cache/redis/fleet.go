@@ -37,14 +37,18 @@ const (
 )
 
 // purge gives a purge its stamp, in microseconds of the server's clock and later
-// than every one before, and tells everybody.
+// than every one before, and tells everybody. Where there are no messages the server may
+// have evicted them: then it purges everything, and is the first of new ones. With a
+// third argument it is only for that.
 var purgeScript = goredis.NewScript(`
+local tags = ARGV[2]
+if redis.call('EXISTS', KEYS[1]) == 0 then tags = '*' elseif ARGV[3] then return '0' end
 local now = redis.call('TIME')
 local stamp = now[1] * 1000000 + now[2]
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 if stamp <= last then stamp = last + 1 end
 redis.call('SET', KEYS[2], string.format('%.0f', stamp))
-redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', 'stamp', string.format('%.0f', stamp), 'tags', ARGV[2])
+redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', 'stamp', string.format('%.0f', stamp), 'tags', tags)
 return string.format('%.0f', stamp)`)
 
 func (s *Shared) purgesKey() string { return s.Prefix + "purges" }
@@ -248,18 +252,23 @@ func (s *Shared) resume(ctx context.Context) error {
 		s.line.last = "0-0"
 	}
 	s.line.epoch = epoch
+	if err := purgeScript.Run(ctx, s.client, []string{s.purgesKey(), s.stampKey()}, kept, "*", "found").Err(); err != nil {
+		return err
+	}
 	return s.floor(ctx)
 }
 
 // floor purges what is older than the oldest message, if messages were dropped that
-// were not read.
+// were not read; and everything, if the server has lost some that were: new ones may
+// have ids that were passed already.
 func (s *Shared) floor(ctx context.Context) error {
 	info, err := s.client.XInfoStream(ctx, s.purgesKey()).Result()
 	if err != nil {
-		if strings.Contains(err.Error(), "no such key") { // nothing was purged yet
-			return nil
-		}
 		return err
+	}
+	if compareIDs(info.LastGeneratedID, s.line.last) < 0 {
+		s.Heard([]cache.Purge{{Stamp: s.clock.most(), All: true}})
+		s.line.last = "0-0"
 	}
 	if info.EntriesAdded <= info.Length || compareIDs(s.line.last, info.FirstEntry.ID) >= 0 {
 		return nil

@@ -27,6 +27,9 @@ type node struct {
 func join(t *testing.T, s *redistest.Server, o Options, skew time.Duration) *node {
 	t.Helper()
 	o.URL, o.Timeout = s.URL, max(o.Timeout, 2*time.Second)
+	if o.Prefix == "" { // another test's server may get the port of one that restarts
+		o.Prefix = t.Name() + ":"
+	}
 	n := &node{}
 	var heard atomic.Pointer[cache.Cache]
 	o.Heard = func(all []cache.Purge) { heard.Load().Heard(all) }
@@ -307,7 +310,7 @@ func TestADeadNodeHoldsNobodyUpForLong(t *testing.T) {
 	s := redistest.Start(t)
 	var count atomic.Int64
 	n := join(t, s, Options{}, 0).ready(t)
-	dead, err := Open(Options{URL: s.URL, Timeout: time.Second})
+	dead, err := Open(Options{URL: s.URL, Prefix: t.Name() + ":", Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,4 +379,51 @@ func TestOpenComplainsWithoutThePassword(t *testing.T) {
 			t.Errorf("%q: %s", url, text)
 		}
 	}
+}
+
+// A server that evicts may evict the purges, and keep what was purged.
+func TestRedisLosesThePurgesAlone(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	var count atomic.Int64
+	first := join(t, s, Options{}, 0).ready(t)
+	for name, purge := range map[string]func(){
+		"then a node comes":  func() {},
+		"then another purge": func() { first.Purge("image:b") },
+	} {
+		made := first.get(t, &count)
+		first.Purge("image:a") // the entry is still in Redis
+		if err := first.shared.client.Del(t.Context(), first.shared.purgesKey()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		purge()
+		if got := join(t, s, Options{}, 0).ready(t).get(t, &count); got == made {
+			t.Errorf("%s: got %s, which was purged", name, got)
+		}
+	}
+}
+
+// A replica that takes over may lack what was heard last, and its clock be behind: what
+// is purged from then on has a number that was passed already.
+func TestAReplicaTakesOverWithLessAndAnEarlierClock(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	var count atomic.Int64
+	n := join(t, s, Options{}, 0).ready(t)
+	n.Purge("image:b")
+	if got := n.get(t, &count); got != "1" {
+		t.Fatal(got)
+	}
+	redistest.Until(t, "the purge is heard", func() bool { return n.Purges() >= 3 })
+	client := n.shared.client
+	for _, command := range [][]any{
+		{"DEL", n.shared.purgesKey()},
+		{"XADD", n.shared.purgesKey(), "5-1", "stamp", "5000", "tags", `"image:c"`},
+		{"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"},
+	} {
+		if err := client.Do(t.Context(), command...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	redistest.Until(t, "what was kept is not trusted", func() bool { return n.get(t, &count) != "1" })
 }

@@ -44,7 +44,7 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	}
 	request, err := http.NewRequestWithContext(ctx, f.Method, strings.TrimSuffix(base.String(), "/")+f.Target, f.Body)
 	if err != nil {
-		return nil, fault.Wrap(fault.BadSource, err, "The path is none that can be passed on")
+		return nil, fault.Wrap(fault.BadSource, withoutURL(err), "The path is none that can be passed on")
 	}
 	request.Header = f.Header
 	request.ContentLength = f.Length

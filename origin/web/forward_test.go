@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/fovea-images/fovea/internal/fault"
@@ -51,6 +52,21 @@ func TestForwardReachesTheSiteAndNothingElse(t *testing.T) {
 	for _, upgrade := range []string{"", "websocket"} {
 		if _, err := w.Forward(t.Context(), &origin.Forwarded{Method: "GET", Target: "/", Header: http.Header{}, Upgrade: upgrade}); !fault.Is(err, fault.NotAllowed) {
 			t.Errorf("a private address that was not allowed: %v", err)
+		}
+	}
+}
+
+func TestAFailureDoesNotTellTheURL(t *testing.T) {
+	w, address := web(t, Options{}, func(http.ResponseWriter, *http.Request) {})
+	var err error
+	if w.Site, err = url.Parse(address); err != nil {
+		t.Fatal(err)
+	}
+	_, forwarded := w.Forward(t.Context(), &origin.Forwarded{Method: "GET", Target: "/%zz?sig=proof", Header: http.Header{}})
+	_, fetched := w.Get(t.Context(), address+"/%zz?sig=proof")
+	for _, err := range []error{forwarded, fetched} {
+		if !fault.Is(err, fault.BadSource) || strings.Contains(err.Error(), "proof") {
+			t.Errorf("got %v", err)
 		}
 	}
 }

@@ -272,7 +272,7 @@ func (o *Origin) Ask(ctx context.Context, address string, fields map[string]stri
 func (o *Origin) ask(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
+		return fault.Wrap(fault.BadSource, withoutURL(err), "The source is no URL that can be fetched")
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -292,7 +292,7 @@ func (o *Origin) ask(ctx context.Context, address string, fields map[string]stri
 func (o *Origin) once(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fault.Wrap(fault.BadSource, err, "The source is no URL that can be fetched")
+		return fault.Wrap(fault.BadSource, withoutURL(err), "The source is no URL that can be fetched")
 	}
 	request.Header.Set("User-Agent", "Fovea/"+o.Version)
 	request.Header.Set("Accept", "image/*")
@@ -308,13 +308,19 @@ func (o *Origin) once(ctx context.Context, address string, fields map[string]str
 	return read(response)
 }
 
+// withoutURL is err without the URL that it says, which may hold a proof.
+func withoutURL(err error) error {
+	var spelt *url.Error
+	if errors.As(err, &spelt) {
+		return spelt.Err
+	}
+	return err
+}
+
 // failure says which kind of fault a client's error is. timeout is the kind of a
 // time limit in this phase.
 func failure(err error, timeout fault.Kind) error {
-	var spelt *url.Error
-	if errors.As(err, &spelt) { // it says the URL, which may hold a proof
-		err = spelt.Err
-	}
+	err = withoutURL(err)
 	var dns *net.DNSError
 	var network net.Error
 	var refused *refusedError

@@ -129,8 +129,10 @@ func newLink(spec Link) (*link, error) {
 // isFor reports whether the rule is for a request with this host and target.
 func isFor(l *link, host, target []byte) bool {
 	host, path := split(host, target)
+	var room [256]byte
+	plain := unescaped(room[:0], path)
 	for i := range l.match {
-		if matches(&l.match[i], host, path) {
+		if p := &l.match[i]; matches(p, host, path) || plain != nil && matches(p, host, plain) {
 			return true
 		}
 	}

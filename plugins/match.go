@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,7 +17,8 @@ type Pattern struct {
 }
 
 // ParsePattern reads one pattern. Hosts are compared in lower case and without port,
-// paths as they were received, without their query.
+// paths, without their query, as they were received and also with their escapes undone:
+// however an image's id is spelt, the rule for it sees the request.
 func ParsePattern(text string) (Pattern, error) {
 	slash := strings.IndexByte(text, '/')
 	if slash < 0 {
@@ -54,7 +56,25 @@ func split(host, target []byte) ([]byte, []byte) {
 	if colon := bytes.LastIndexByte(host, ':'); colon >= 0 && bytes.IndexByte(host[colon:], ']') < 0 {
 		host = host[:colon]
 	}
-	return host, path
+	return bytes.TrimSuffix(host, []byte(".")), path // the same host, with its final dot
+}
+
+// unescaped appends path with its escapes undone to b; nil if it has none.
+func unescaped(b, path []byte) []byte {
+	if bytes.IndexByte(path, '%') < 0 {
+		return nil
+	}
+	for i := 0; i < len(path); i++ {
+		var c [1]byte
+		if path[i] == '%' && i+2 < len(path) {
+			if _, err := hex.Decode(c[:], path[i+1:i+3]); err == nil {
+				b, i = append(b, c[0]), i+2
+				continue
+			}
+		}
+		b = append(b, path[i])
+	}
+	return b
 }
 
 // index is where c is in s, or the length of s.

@@ -37,6 +37,13 @@ func TestPatterns(t *testing.T) {
 		{"/x", "[::1]:80", "/x", true},
 		{"/P", "a.com", "/p", false},
 		{"/**", "a.com", "*", false},
+		{"/paid/**", "a.com", "/p%61id/shoe", true}, // what the path says is decoded later
+		{"/paid/**", "a.com", "/paid%2Fshoe", true},
+		{"/%70aid/*", "a.com", "/%70aid/shoe", true},
+		{"/paid/*", "a.com", "/paid/%zz%6", true},
+		{"/paid/*", "a.com", "/p%2561id/shoe", false},
+		{"shop.com/**", "shop.com.", "/x", true},
+		{"shop.com/**", "shop.com.:80", "/x", true},
 	} {
 		p, err := ParsePattern(tt.pattern)
 		if err != nil {
@@ -51,6 +58,18 @@ func TestPatterns(t *testing.T) {
 		if _, err := ParsePattern(text); err == nil || !strings.Contains(err.Error(), "expected") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestMatchingAllocatesNothing(t *testing.T) {
+	p, err := ParsePattern("shop.com/paid/**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &link{match: []Pattern{p}}
+	host, target := []byte("shop.com"), []byte("/p%61id/"+strings.Repeat("shoe%20", 20))
+	if n := testing.AllocsPerRun(100, func() { isFor(l, host, target) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -62,7 +62,13 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 		request.Header.Set("Connection", "Upgrade")
 		request.Header.Set("Upgrade", f.Upgrade)
 	}
+	select {
+	case o.waiting <- struct{}{}:
+	default:
+		return nil, fault.New(fault.Overloaded, "Too many requests wait for the website behind this server; try again shortly")
+	}
 	response, err := passage.RoundTrip(request)
+	<-o.waiting
 	if err != nil {
 		return nil, failure(err, fault.ConnectTimeout)
 	}

@@ -70,3 +70,39 @@ func TestAFailureDoesNotTellTheURL(t *testing.T) {
 		}
 	}
 }
+
+// A website that hangs holds up only so many of its visitors: images need connections, too.
+func TestForwardDoesNotLetEverybodyWait(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	w, address := web(t, Options{}, func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-answer
+	})
+	var err error
+	if w.Site, err = url.Parse(address); err != nil {
+		t.Fatal(err)
+	}
+	w.waiting = make(chan struct{}, 1)
+	get := func() error {
+		response, err := w.Forward(t.Context(), &origin.Forwarded{Method: "GET", Target: "/", Header: http.Header{}})
+		if err == nil {
+			err = response.Body.Close()
+		}
+		return err
+	}
+	first := make(chan error)
+	go func() { first <- get() }()
+	<-asked
+	if err := get(); !fault.Is(err, fault.Overloaded) {
+		t.Errorf("the second got %v", err)
+	}
+	close(answer)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	go func() { first <- get() }()
+	<-asked
+	if err := <-first; err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}

@@ -54,6 +54,7 @@ type Origin struct {
 	client   *http.Client
 	passage  *http.Transport // to the website, for visitors
 	upgrades *http.Transport // likewise, for those who leave HTTP
+	waiting  chan struct{}   // visitors whom the website has not begun to answer
 	hosts    hosts
 	kept     *kept
 }
@@ -63,6 +64,10 @@ const viaName = "fovea"
 
 // maxVisitors is how many connections to the website visitors may have at once.
 const maxVisitors = 512
+
+// maxWaiting is how many visitors may wait for it: a website that hangs must not take
+// every connection that images could be asked for on.
+const maxWaiting = 4 * maxVisitors
 
 const maxRedirects = 5 // R-origins
 
@@ -104,7 +109,7 @@ func New(o Options) (*Origin, error) {
 	if o.Pause == nil {
 		o.Pause = pause
 	}
-	w := &Origin{Options: o, hosts: hosts{slots: o.PerHost, now: o.Now}, kept: newKept(o.Keep)}
+	w := &Origin{Options: o, hosts: hosts{slots: o.PerHost, now: o.Now}, kept: newKept(o.Keep), waiting: make(chan struct{}, maxWaiting)}
 	dialer := &net.Dialer{Timeout: o.Connect, KeepAlive: 30 * time.Second, Resolver: o.Resolver, Control: w.guard}
 	transport := func(most int) *http.Transport {
 		return &http.Transport{

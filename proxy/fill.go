@@ -94,7 +94,7 @@ func (pl *plan) fillRendered(ctx context.Context) (cache.Entry, error) {
 	if t.Variant == "" {
 		t.Options = pl.options // with the client's hints in them, as the key has it
 	}
-	src, err := pl.proxy.Render(ctx, t, bucket.String(), pl.signed)
+	src, err := pl.proxy.Render[t.Account](ctx, t, bucket.String(), pl.signed)
 	if err != nil {
 		return cache.Entry{}, err
 	}

@@ -159,7 +159,7 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 func (pl *plan) elsewhere() bool { return pl.image != nil && pl.image.Blob == "" }
 
 // rendered reports whether somebody else makes the picture.
-func (pl *plan) rendered() bool { return pl.proxy.Render != nil && pl.elsewhere() }
+func (pl *plan) rendered() bool { return pl.elsewhere() && pl.proxy.Render[pl.image.Account] != nil }
 
 // viaOurs is in the Via header of every transform's fetch, Cloudflare's too;
 // viaFovea is in that of one of a Fovea.

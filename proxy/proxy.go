@@ -21,6 +21,11 @@ import (
 	"github.com/fovea-images/fovea/token"
 )
 
+// Render brings the finished picture of a hosted image, as a client that accepts these
+// media types gets it. signed is the visitor's own path and query, if it carries a
+// signature that only Cloudflare can judge; otherwise "".
+type Render func(ctx context.Context, t params.Target, accept, signed string) (origin.Source, error)
+
 // Options are what a Proxy is made from. Catalog, Cache, Engine and Stored are required.
 type Options struct {
 	Host                         // of all requests
@@ -31,11 +36,9 @@ type Options struct {
 	Engine  *engine.Engine
 	Stored  origin.Origin // brings hosted images
 	Web     origin.Origin // brings remote sources; nil refuses them
-	// Render brings the finished picture of a hosted image that is kept elsewhere, as
-	// a client that accepts these media types gets it; nil: they are transformed here.
-	// signed is the visitor's own path and query, if it carries a signature that only
-	// Cloudflare can judge; otherwise "".
-	Render func(ctx context.Context, t params.Target, accept, signed string) (origin.Source, error)
+	// Render has, by account hash, who finishes the pictures of the account's images
+	// that are kept elsewhere; those of all others are transformed here.
+	Render map[string]Render
 	Life   Life
 	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
 	// long as a fill may take.

@@ -26,7 +26,6 @@ import (
 	"github.com/fovea-images/fovea/engine/face"
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
-	"github.com/fovea-images/fovea/origin/cloudflare"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/plugins"
@@ -52,9 +51,9 @@ type app struct {
 	zones     map[string]*url.URL // websites behind
 	rules     *plugins.Chain      // nil = none
 	api       *api.API            // nil = switched off
-	upstream  *cloudflare.Origin  // nil = none
-	admin     *operator           // nil = no admin listener
-	scratch   string              // folder to remove at the end; "" = none
+	upstream  upstreams
+	admin     *operator // nil = no admin listener
+	scratch   string    // folder to remove at the end; "" = none
 	now       func() time.Time
 
 	tail proxy.Options // what of them stays as it was at the start
@@ -157,7 +156,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	a.tail = proxy.Options{Upgrades: upgrades, Shadow: shadow}
 	complaints.add("http.", a.serverOptions().Validate())
 	complaints.add("", a.newCache(settings, to))
-	a.upstream, err = newCloudflare(settings, log.Logger)
+	a.upstream, err = newUpstreams(settings, log.Logger)
 	complaints.add("", err)
 	management, later := a.apiOptions(settings.API), a.proxyOptions(settings, a.manner)
 	complaints.add("api.", management.Validate())
@@ -277,7 +276,7 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 	}
 	a.library = &store.Library{Names: names, Forget: a.forget}
 	options := store.CatalogOptions{Vouched: a.vouched()}
-	if a.upstream != nil {
+	if len(a.upstream) > 0 {
 		options.Elsewhere = a.upstream
 	}
 	a.catalog = store.NewCatalog(names, options)
@@ -365,6 +364,14 @@ func (a *app) ensureAccounts(ctx context.Context) (store.Account, error) {
 			return store.Account{}, fmt.Errorf("hosts[%d].account: %w", i, err)
 		}
 	}
+	for i, own := range a.settings.Cloudflare.Accounts {
+		if own.Account == a.settings.Account {
+			continue
+		}
+		if _, err := a.library.EnsureAccount(ctx, own.Account, a.settings.Flexible); err != nil {
+			return store.Account{}, fmt.Errorf("cloudflare.accounts[%d].account: %w", i, err)
+		}
+	}
 	return a.library.EnsureAccount(ctx, a.settings.Account, a.settings.Flexible)
 }
 
@@ -446,8 +453,8 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 	go a.certificate.run(waits, time.Minute, a.log.Logger)
 	a.manner.run(waits)
 	go a.watch(waits)
-	if a.upstream != nil {
-		go a.upstream.Run(waits, a.settings.Cloudflare.Remember, func() { a.catalog.Forget(params.AccountTag(a.settings.Account)) })
+	for hash, u := range a.upstream {
+		go u.Run(waits, u.Remember, func() { a.catalog.Forget(params.AccountTag(hash)) })
 	}
 	for running := true; running; {
 		select {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"image"
 	_ "image/jpeg"
@@ -17,10 +18,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/fovea-images/fovea/token"
 )
 
-// upstream is another Fovea that plays Cloudflare, behind a line that can fail.
-type upstream struct {
+// far is another Fovea that plays Cloudflare, behind a line that can fail.
+type far struct {
 	*running
 	*manager
 	line  *httptest.Server
@@ -28,9 +31,9 @@ type upstream struct {
 	asked atomic.Int64
 }
 
-func newUpstream(t *testing.T) *upstream {
+func playCloudflare(t *testing.T, args ...string) *far {
 	t.Helper()
-	u := &upstream{running: start(t)}
+	u := &far{running: start(t, args...)}
 	u.manager = manage(t, u.running)
 	u.heal()
 	address, err := url.Parse(u.running.url)
@@ -49,9 +52,9 @@ func newUpstream(t *testing.T) *upstream {
 	return u
 }
 
-func (u *upstream) heal() { u.fail(func(http.ResponseWriter) bool { return false }) }
+func (u *far) heal() { u.fail(func(http.ResponseWriter) bool { return false }) }
 
-func (u *upstream) fail(how func(http.ResponseWriter) bool) { u.fault.Store(how) }
+func (u *far) fail(how func(http.ResponseWriter) bool) { u.fault.Store(how) }
 
 // cut ends every connection without a word.
 func cut(rw http.ResponseWriter) bool {
@@ -63,12 +66,12 @@ func cut(rw http.ResponseWriter) bool {
 }
 
 // edge is a Fovea in front of it.
-func (u *upstream) edge(t *testing.T, mode, more string) *running {
+func (u *far) edge(t *testing.T, mode, more string) *running {
 	t.Helper()
 	return configured(t, fmt.Sprintf("demo: false\norigins:\n  allow_private: [127.0.0.0/8]\ncache:\n  negative_ttl: 1ms\ncloudflare:\n  mode: %s\n  api: %s/client/v4\n  delivery: %s/cdn-cgi/imagedelivery\n%s", mode, u.line.URL, u.line.URL, more))
 }
 
-func (u *upstream) access() string {
+func (u *far) access() string {
 	return fmt.Sprintf("  account_id: %s\n  token: %s\n  remember: 20ms\n", u.account, u.token)
 }
 
@@ -88,7 +91,7 @@ func becomes(t *testing.T, address string, status int) *http.Response {
 }
 
 func TestInFrontOfCloudflareByOriginals(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	if status, _, err := u.upload(t.Context(), "shoes/röd 1.png", square(1)); status != 200 {
 		t.Fatal(status, err)
 	}
@@ -138,7 +141,7 @@ func TestInFrontOfCloudflareByOriginals(t *testing.T) {
 // A line that is slow, breaks off or comes and goes costs visitors nothing that can be
 // helped, and never half a picture.
 func TestALineThatFails(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	s := u.edge(t, "originals", u.access())
 	becomes(t, s.url+demoPath+"landscape/w=64", 200)
 	t.Run("latency", func(t *testing.T) {
@@ -174,7 +177,7 @@ func TestALineThatFails(t *testing.T) {
 }
 
 func TestPatienceIsKept(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	s := u.edge(t, "originals", u.access())
 	becomes(t, s.url+demoPath+"landscape/w=64", 200)
 	u.fail(func(rw http.ResponseWriter) bool {
@@ -196,7 +199,7 @@ func TestPatienceIsKept(t *testing.T) {
 }
 
 func TestInFrontOfCloudflareByAVariant(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	s := u.edge(t, "variant", "  private: [still-life]\n")
 	for _, address := range []string{"landscape/public", "landscape/w=64,f=webp"} {
 		becomes(t, s.url+demoPath+address, 200)
@@ -212,7 +215,7 @@ func TestInFrontOfCloudflareByAVariant(t *testing.T) {
 }
 
 func TestInFrontOfCloudflareByPassingThrough(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	u.call(t, "POST", "v1/variants", `{"id":"hero","options":{"width":20}}`)
 	s := u.edge(t, "passthrough", "")
 	for _, tt := range []struct{ path, accept, want string }{
@@ -267,7 +270,7 @@ func TestInFrontOfCloudflareByPassingThrough(t *testing.T) {
 }
 
 func TestAnAccountMovesOverWhileItServes(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	u.call(t, "PATCH", "v1/landscape", `{"metadata":{"k":"v"}}`)
 	s := u.edge(t, "originals", u.access()+"  mirror: true\n")
 	becomes(t, s.url+demoPath+"landscape/w=64", 200)
@@ -279,10 +282,109 @@ func TestAnAccountMovesOverWhileItServes(t *testing.T) {
 	becomes(t, s.url+demoPath+"landscape/w=48", 200) // of what was kept
 }
 
+// proofBy signs a path with the first key of the account that u plays.
+func (u *far) proofBy(t *testing.T, path string) string {
+	t.Helper()
+	var said struct {
+		Result struct {
+			Keys []struct{ Name, Value string }
+		}
+	}
+	if err := json.Unmarshal(u.call(t, "GET", "v1/keys", ""), &said); err != nil || len(said.Result.Keys) == 0 {
+		t.Fatalf("keys: %v", err)
+	}
+	key := said.Result.Keys[0]
+	signed, err := token.SignURL(path, token.Key{Name: key.Name, Value: token.Secret(key.Value)}, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// Accounts in different modes at once have nothing in common: not their pictures, nor
+// what is private, variants, keys, outages and what is kept.
+func TestAccountsOfCloudflareAreSeparate(t *testing.T) {
+	const second, third = "/cdn-cgi/imagedelivery/SecondAccount/", "/cdn-cgi/imagedelivery/ThirdAccount/"
+	one, two, three := playCloudflare(t), playCloudflare(t, "--account", "SecondAccount"), playCloudflare(t, "--account", "ThirdAccount")
+	for i, u := range []*far{one, two, three} {
+		for _, id := range []string{"same", "hidden", fmt.Sprintf("only%d", i)} {
+			if status, _, err := u.upload(t.Context(), id, square(i)); status != 200 {
+				t.Fatal(status, err)
+			}
+		}
+		u.call(t, "POST", "v1/variants", fmt.Sprintf(`{"id":"hero%d","options":{"width":20}}`, i))
+	}
+	one.call(t, "PATCH", "v1/hidden", `{"requireSignedURLs":true}`)
+	member := "  - {account: %s, mode: %s, account_id: %s, token: %q, api: %q, delivery: %q, mirror: %v}\n"
+	s := one.edge(t, "originals", one.access()+"  accounts:\n"+
+		fmt.Sprintf(member, "SecondAccount", "passthrough", two.account, two.token, two.line.URL+"/client/v4", two.line.URL+"/cdn-cgi/imagedelivery", false)+
+		fmt.Sprintf(member, "ThirdAccount", "originals", three.account, three.token, three.line.URL+"/client/v4", three.line.URL+"/cdn-cgi/imagedelivery", true))
+	for path, u := range map[string]*far{demoPath: one, second: two, third: three} {
+		becomes(t, s.url+path+"same/w=16,f=png", 200)
+		_, got := get(t, s.url+path+"same/w=16,f=png")
+		if _, want := get(t, u.running.url+path+"same/w=16,f=png"); !bytes.Equal(got, want) {
+			t.Errorf("%s is not answered with the account's own picture", path)
+		}
+	}
+	for path, status := range map[string]int{
+		second + "hidden/public": 200, third + "hidden/public": 200, demoPath + "hidden/public": 403,
+		demoPath + "only0/hero0": 200, second + "only1/hero1": 200, third + "only2/hero2": 200, // what its own account has
+		demoPath + "same/hero1": 403, second + "same/hero0": 403, third + "same/hero1": 403, // variants of another
+		demoPath + "only1/public": 404, second + "only2/public": 404, third + "only0/public": 404, // images of another
+		"/cdn-cgi/imagedelivery/FourthAccount/same/public": 403,
+	} {
+		becomes(t, s.url+path, status)
+	}
+	t.Run("a key opens its own account alone", func(t *testing.T) {
+		path := demoPath + "hidden/public"
+		becomes(t, s.url+one.proofBy(t, path), 200)
+		for _, other := range []*far{two, three} {
+			becomes(t, s.url+other.proofBy(t, path), 403)
+		}
+		three.call(t, "PATCH", "v1/hidden", `{"requireSignedURLs":true}`)
+		becomes(t, s.url+second+"hidden/w=9", 200)
+	})
+	t.Run("an outage of one is not seen in another, and what one keeps is its own", func(t *testing.T) {
+		becomes(t, s.url+third+"only2/w=10", 200) // and kept
+		one.fail(cut)
+		three.fail(cut)
+		becomes(t, s.url+second+"only1/w=11", 200)
+		becomes(t, s.url+third+"only2/w=11", 200)
+		becomes(t, s.url+demoPath+"only0/w=11", 502)
+		becomes(t, s.url+demoPath+"hidden/w=11", 403)
+		two.fail(cut)
+		becomes(t, s.url+second+"only1/w=12", 502)
+		for _, u := range []*far{one, two, three} {
+			u.heal()
+		}
+		becomes(t, s.url+demoPath+"only0/w=13", 200)
+		becomes(t, s.url+second+"only1/w=13", 200)
+	})
+}
+
+// With nothing of an account above them, the members of the list are all there are, and
+// what stands above is theirs.
+func TestTheListOfAccountsAlone(t *testing.T) {
+	u := playCloudflare(t, "--account", "SecondAccount")
+	s := configured(t, fmt.Sprintf("demo: false\norigins: {allow_private: [127.0.0.0/8]}\ncloudflare:\n  token: %q\n  api: %s/client/v4\n  accounts: [{account: SecondAccount, account_id: %s}, {account: ThirdAccount, mode: variant}]\n", u.token, u.line.URL, u.account))
+	becomes(t, s.url+"/cdn-cgi/imagedelivery/SecondAccount/landscape/w=64", 200)
+	if response, body := get(t, s.url+demoPath+"landscape/public"); response.StatusCode != 404 {
+		t.Errorf("%d %.80s", response.StatusCode, body)
+	}
+}
+
 func TestCloudflareKnobs(t *testing.T) {
 	for knobs, want := range map[string]string{
 		"mode: other": "cloudflare.mode: expected originals", "mode: originals": "cloudflare.token:", "token: x": "cloudflare.account_id:", "account_id: x": "cloudflare.mode:", "{mode: variant, mirror: true}": "cloudflare.mirror:",
 		"{mode: variant, delivery: nowhere}": "cloudflare.delivery:", "{mode: variant, token: x}": "cloudflare.account_id:", "{mode: variant, variant: 'a b'}": "cloudflare.variant:",
+		"{accounts: [{account: a, mode: variant}, {account: b, mode: other}]}": "cloudflare.accounts[1].mode: expected originals, variant or passthrough, received \"other\"",
+		"{accounts: [{account: a}]}":                                                                      "cloudflare.accounts[0].mode: expected",
+		"{accounts: [{mode: variant}]}":                                                                   "cloudflare.accounts[0].account: expected",
+		"{accounts: [{account: a, mode: variant}, {account: a, mode: variant}]}":                          "cloudflare.accounts[1].account: expected a hash that no other",
+		"{mode: variant, accounts: [{account: FoveaDemoAccountHash00}]}":                                  "cloudflare.accounts[0].account: expected a hash that no other",
+		"{token: x, account_id: y, accounts: [{account: a}]}":                                             "cloudflare.accounts[0].account_id: expected the account's id beside",
+		"{token: x, account_id: y, accounts: [{account: a, account_id: y}]}":                              "cloudflare.accounts[0].account_id: expected an id that no other",
+		"{token: x, account_id: y, mirror: true, accounts: [{account: a, mode: variant, account_id: z}]}": "cloudflare.accounts[0].mirror:",
 	} {
 		text := "cloudflare:\n  " + knobs + "\n"
 		if strings.HasPrefix(knobs, "{") {

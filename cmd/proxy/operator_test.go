@@ -465,7 +465,7 @@ func TestAnOperatorMakesTokensAndTakesThemBack(t *testing.T) {
 }
 
 func TestAPurgeHasCloudflareAskedAgain(t *testing.T) {
-	u := newUpstream(t)
+	u := playCloudflare(t)
 	s := u.edge(t, "originals", strings.Replace(u.access(), "20ms", "1h", 1))
 	address := s.url + demoPath + "landscape/w=64"
 	becomes(t, address, 200)

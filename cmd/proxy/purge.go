@@ -127,9 +127,9 @@ func (a *app) heard(all []cache.Purge) {
 
 // drop forgets what p concerns of the records and sources in memory.
 func (a *app) drop(p cache.Purge) {
-	if a.upstream != nil { // before the catalog, which asks it
-		a.upstream.Forget(func(id string) bool {
-			tag := params.ImageTag(a.settings.Account, id)
+	for hash, u := range a.upstream { // before the catalog, which asks them
+		u.Forget(func(id string) bool {
+			tag := params.ImageTag(hash, id)
 			return p.All || slices.Contains(p.Tags, tag) ||
 				slices.ContainsFunc(p.Prefixes, func(with string) bool { return strings.HasPrefix(tag, with) })
 		})

@@ -104,6 +104,34 @@ type Cloudflare struct {
 	Mirror    bool          `yaml:"mirror" doc:"with originals: keep in the store what was fetched, so that the account moves over while it serves; what was kept is ours from then on, and no longer changed, made private or deleted from Cloudflare"`
 	API       string        `yaml:"api" doc:"base URL of the API"`
 	Delivery  string        `yaml:"delivery" doc:"base URL of delivery"`
+
+	Accounts []CloudflareAccount `yaml:"accounts" doc:"further accounts. What one leaves out is as above, but for account_id, key and private; with neither mode nor account_id above, these are all there are"`
+}
+
+// CloudflareAccount are the knobs of Cloudflare that may differ by account.
+type CloudflareAccount struct {
+	Account   string         `yaml:"account" doc:"the hash in the account's delivery URLs"`
+	Mode      *string        `yaml:"mode" doc:"as cloudflare.mode"`
+	AccountID *string        `yaml:"account_id" doc:"the account's id at Cloudflare"`
+	Token     Secret         `yaml:"token" doc:"as cloudflare.token; one may be good for several accounts. In modes variant and passthrough, none is taken from above without an account_id"`
+	Variant   *string        `yaml:"variant" doc:"as cloudflare.variant"`
+	Key       Secret         `yaml:"key" doc:"the account's own signing key, as cloudflare.key"`
+	Private   []string       `yaml:"private" doc:"the account's own private images, as cloudflare.private"`
+	Remember  *time.Duration `yaml:"remember" doc:"as cloudflare.remember"`
+	Mirror    *bool          `yaml:"mirror" doc:"as cloudflare.mirror"`
+	API       *string        `yaml:"api" doc:"as cloudflare.api"`
+	Delivery  *string        `yaml:"delivery" doc:"as cloudflare.delivery"`
+}
+
+// For returns the knobs of one of the accounts: what it leaves out is c's, unless that
+// belongs to one account alone.
+func (c Cloudflare) For(one CloudflareAccount) Cloudflare {
+	c.AccountID, c.Key, c.Private, c.Accounts = "", one.Key, nil, nil
+	c = Over(c, one)
+	if one.Token != "" || c.AccountID == "" && (c.Mode == "variant" || c.Mode == "passthrough") {
+		c.Token = one.Token
+	}
+	return c
 }
 
 // Shadow are the knobs of moving from another service with confidence.

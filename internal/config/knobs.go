@@ -172,7 +172,7 @@ func (k Knob) text() string {
 // Over returns c with every knob that member sets in place of c's knob of the same
 // name: a nil pointer and a nil list set nothing. Knobs that only member has count for
 // nothing. c is not changed.
-func Over[Member any](c Config, member Member) Config {
+func Over[Section, Member any](c Section, member Member) Section {
 	lay(reflect.ValueOf(&c).Elem(), reflect.ValueOf(member))
 	return c
 }

@@ -42,7 +42,11 @@ func Markdown() string {
 		}
 		doc := cell(sentence(k.Doc))
 		if k.Secret() {
-			doc += ". A secret: `" + k.Name + fileSuffix + "` or `" + k.env() + "_FILE` names a file that holds it"
+			doc += ". A secret: `" + k.Name + fileSuffix + "`"
+			if k.env() != "" {
+				doc += " or `" + k.env() + "_FILE`"
+			}
+			doc += " names a file that holds it"
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", k.Name, k.text(), reload, doc)
 	}

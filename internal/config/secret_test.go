@@ -30,15 +30,23 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		}
 		found++
 		section, leaf, _ := strings.Cut(k.Name, ".")
+		section += ":\n  "
+		list, member, inList := strings.Cut(leaf, "[].")
+		if inList {
+			section, leaf = section+list+":\n  - ", member
+		}
 		for how, given := range map[string]struct {
 			file    string
 			environ []string
 		}{
-			"in the file":                {file: section + ":\n  " + leaf + ": " + canary + "\n"},
-			"in a file that it names":    {file: section + ":\n  " + leaf + "_file: " + holder + "\n"},
+			"in the file":                {file: section + leaf + ": " + canary + "\n"},
+			"in a file that it names":    {file: section + leaf + "_file: " + holder + "\n"},
 			"in a variable":              {environ: []string{k.env() + "=" + canary}},
 			"in a file named by another": {environ: []string{k.env() + "_FILE=" + holder}},
 		} {
+			if inList && given.file == "" {
+				continue // its members have no variables
+			}
 			t.Run(k.Name+" "+how, func(t *testing.T) {
 				file := ""
 				if given.file != "" {
@@ -49,7 +57,13 @@ func TestSecretsAreNeverShown(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, got := range Knobs(&c) {
-					if got.Name == k.Name && got.value.String() != canary {
+					value := got.value
+					if inList && strings.HasPrefix(k.Name, got.Name+"[].") {
+						value, _, _ = fieldOf(value.Index(0), leaf)
+					} else if inList || got.Name != k.Name {
+						continue
+					}
+					if value.String() != canary {
 						t.Errorf("it was not read")
 					}
 				}
@@ -58,7 +72,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		}
 		// Beside it, everything may be wrong.
 		for _, text := range []string{
-			section + ":\n  " + leaf + ": [" + canary + "\nx: y", section + ":\n  " + leaf + ": {" + canary + ": 1}\n", section + ":\n  " + leaf + ": [" + canary + "]\n", "x: {" + leaf + ": " + canary + "\n\t",
+			section + leaf + ": [" + canary + "\nx: y", section + leaf + ": {" + canary + ": 1}\n", section + leaf + ": [" + canary + "]\n", "x: {" + leaf + ": " + canary + "\n\t",
 		} {
 			_, err := Load(write(t, text), nil)
 			if err == nil || strings.Contains(err.Error(), canary) {

@@ -194,3 +194,15 @@ func TestSteps(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A proof is masked before the line is cut: what is left of it is no part of it.
+func TestLongLinesShowNoProof(t *testing.T) {
+	proof := bytes.Repeat([]byte("0123456789abcdef"), 4)
+	journal := plugins.NewJournal("test", slog.New(slog.DiscardHandler), time.Now)
+	for at := 1<<10 - len(proof) - 8; at < 1<<10; at++ {
+		line := journal.Line(slog.LevelInfo, append(bytes.Repeat([]byte(" "), at), proof...), [][]byte{proof})
+		if strings.Contains(line, "0123") || len(line) > 1<<10 {
+			t.Fatalf("a proof at %d: %q", at, strings.TrimSpace(line))
+		}
+	}
+}

@@ -329,8 +329,12 @@ func (x *Exchange) write(k Kind, name, value []byte, replace bool) error {
 		return err
 	}
 	field := Field{x.keepLower(name), x.keep(value)}
-	if k == AnswerHeader && x.responding {
+	switch {
+	case k == AnswerHeader && x.responding:
 		return x.amend(field, replace)
+	case k == RequestHeader && kept(field.Name):
+		x.ignore(field.Name)
+		return nil
 	}
 	x.snap()
 	list := x.list(k)
@@ -356,11 +360,19 @@ func (x *Exchange) Remove(k Kind, name []byte) error {
 		x.answer, x.touched = without(x.answer, name), append(x.touched, name)
 		return nil
 	}
+	if k == RequestHeader && kept(name) {
+		x.ignore(name)
+		return nil
+	}
 	x.snap()
 	list := x.list(k)
 	*list = without(*list, name)
 	return nil
 }
+
+// kept reports whether no rule changes that header of a request: Via says where it has
+// been, and ends the loop of a rule that sends a fetch of ours to itself.
+func kept(name []byte) bool { return string(name) == "via" }
 
 func (x *Exchange) list(k Kind) *[]Field {
 	if k == RequestHeader {

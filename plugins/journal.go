@@ -16,6 +16,10 @@ const (
 	maxLine        = 1024
 )
 
+// MaxLogged is how much of a rule's line is looked at, in bytes: enough that a proof that
+// begins within what is kept is seen, and masked, whole.
+const MaxLogged = maxLine + maxURI
+
 // Journal is where one rule's lines go: at most ten a second, each at most 1 KiB, with
 // the rule's name and without the proofs of visitors. It is safe for concurrent use.
 type Journal struct {
@@ -39,8 +43,8 @@ func (j *Journal) Enabled(level slog.Level) bool { return j.log.Enabled(context.
 // Line writes one line of a rule, unless it has written too many. secrets are masked
 // wherever they occur in it.
 func (j *Journal) Line(level slog.Level, text []byte, secrets [][]byte) string {
-	text = text[:min(len(text), maxLine)]
-	line := strings.ToValidUTF8(string(mask(text, secrets)), string(utf8.RuneError))
+	text = mask(text[:min(len(text), MaxLogged)], secrets)
+	line := strings.ToValidUTF8(string(text[:min(len(text), maxLine)]), string(utf8.RuneError))
 	if !j.Enabled(level) {
 		return line
 	}

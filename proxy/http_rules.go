@@ -129,7 +129,12 @@ func (p *Proxy) finish(ctx context.Context, rc *fasthttp.RequestCtx, x *plugins.
 			h.DelBytes(name)
 		}
 	})
-	x.Waiting(current, func(name, value []byte, _ bool) { h.AddBytesKV(name, value) })
+	x.Waiting(current, func(name, value []byte, replace bool) {
+		if replace { // the first of its name, or one that says all that the ones before it did
+			h.DelBytes(name)
+		}
+		h.AddBytesKV(name, value)
+	})
 	if x.Wanted() {
 		x.LoadAnswer(rc.Response.StatusCode())
 		for name, value := range h.All() {

@@ -112,6 +112,23 @@ func TestRulesAtTheDoor(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 	})
+	t.Run("what two lines say of caching is one line, the shortest", func(t *testing.T) {
+		f := newFixture(t, does(t, nil, "Acache-control\x00max-age=60", "Acache-control\x00max-age=30"))
+		f.add("cat", picture(80, 60))
+		response, _ := fetched(t, f, path("cat/public"))
+		if lines := response.Header.Values("Cache-Control"); len(lines) != 1 || !strings.Contains(lines[0], "max-age=30") {
+			t.Errorf("%q", lines)
+		}
+	})
+	t.Run("a rule hides no loop", func(t *testing.T) {
+		for _, step := range []string{"rvia", "svia\x001.1 mine"} {
+			f := newFixture(t, does(t, nil, step))
+			response, _ := fetched(t, f, "/cdn-cgi/image/w=8/photo.jpg", "Via: 1.1 x (image-resizing)")
+			if response.StatusCode != 508 || response.Header.Get("Cf-Resized") != "err=9403" {
+				t.Errorf("%s: %d %v", step, response.StatusCode, response.Header)
+			}
+		}
+	})
 	t.Run("a method that is not answered", func(t *testing.T) {
 		f := newFixture(t, does(t, nil, "mPUT"))
 		f.add("cat", picture(80, 60))

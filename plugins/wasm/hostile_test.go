@@ -46,7 +46,13 @@ func TestHostileGuests(t *testing.T) {
 		{"copy.wasm", plugins.Budget, "used up its budget"},
 		{"stack.wasm", plugins.Budget, "used up its budget"},
 		{"straight.wasm", plugins.Budget, "used up its budget"},
-		{"grow.wasm", "", ""}, // it gets what it may have, and is replaced
+		{"exits.wasm", plugins.Budget, "used up its budget"},
+		{"results.wasm", plugins.Budget, "used up its budget"},
+		{"random.wasm", plugins.Budget, "used up its budget"},
+		{"poll.wasm", plugins.Budget, "used up its budget"},
+		{"vectors.wasm", plugins.Budget, "used up its budget"},
+		{"start-section.wasm", "", ""}, // it means no harm
+		{"grow.wasm", "", ""},          // it gets what it may have, and is replaced
 		{"flood.wasm", plugins.Refused, "write_body: expected a body of at most 1048576 bytes"},
 		{"chatter.wasm", plugins.Budget, "used up its budget"},
 		{"exit.wasm", plugins.Trap, "exited with status 0"},
@@ -213,6 +219,27 @@ func TestWaitsAreBounded(t *testing.T) {
 	in.version.done(in, nil)
 	if in, err = rule.take(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	in.version.done(in, nil)
+}
+
+// Who waits for one instance gets it when it is free, not when his patience ends.
+func TestNobodyWaitsForAFreeInstance(t *testing.T) {
+	_, rule := chainOf(t, Options{File: "testdata/next.wasm", Instances: 1, Patience: time.Minute})
+	in, err := rule.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2000 {
+		got := make(chan error)
+		go func() { got <- in.version.retake(t.Context(), in) }()
+		for in.waiting.Load() == 0 {
+			runtime.Gosched()
+		}
+		in.version.done(in, nil)
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
 	}
 	in.version.done(in, nil)
 }

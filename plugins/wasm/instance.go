@@ -243,12 +243,13 @@ type lines struct {
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.in.entered("fd_write")
+	l.in.asking.charge(uint64(len(p)))
 	for _, c := range p {
 		switch {
 		case c == '\n':
 			l.in.log(l.level, l.rest)
 			l.rest = l.rest[:0]
-		case len(l.rest) < 1024:
+		case len(l.rest) < plugins.MaxLogged:
 			l.rest = append(l.rest, c)
 		}
 	}

@@ -11,16 +11,21 @@ const fuelName = "fovea.fuel"
 
 // Bounds of a module that can be metered.
 const (
-	maxModule = 32 << 20 // bytes
-	maxLocals = 10_000   // of one function; they are cleared at every call
-	maxTable  = 1 << 16  // entries; all tables together may begin with as many
+	maxModule  = 32 << 20 // bytes
+	maxLocals  = 10_000   // of one function; they are cleared at every call
+	maxResults = 1000     // of one function
+	maxTable   = 1 << 16  // entries; all tables together may begin with as many, and get as many more
+	maxTables  = 100
 )
 
 // What a call costs besides its instructions, so that deep recursion ends before its
-// stack is large: for each frame, and for each of its locals.
+// stack is large: for each frame, for each of its locals, and for each result that does
+// not fit into registers, for which there is room in the frames of caller and called.
 const (
-	costFrame = 8
-	costLocal = 1
+	costFrame  = 8
+	costLocal  = 1
+	costResult = 32
+	registers  = 8 // at least
 )
 
 // meter returns the module b, rewritten so that its guest pays for its work from a
@@ -71,9 +76,9 @@ func appendI64Const(b []byte, n int64, then ...byte) []byte {
 // rewriter knows how many of each a module has.
 type rewriter struct {
 	*module
-	types, imports, functions uint32 // functions with the imported ones
-	fuel                      uint32 // index of the new global
-	arity                     []uint32
+	types, imports, functions uint32   // functions with the imported ones
+	fuel                      uint32   // index of the new global
+	arity, results            []uint32 // of each type
 	typeOf                    []uint32 // of each function of its own
 	used                      bool     // something has to be charged by its operand
 }
@@ -87,8 +92,9 @@ func (w *rewriter) survey() error {
 		}
 		params := r.u32()
 		r.take(params)
-		r.take(r.u32())
-		w.arity = append(w.arity, params)
+		results := r.u32()
+		r.take(results)
+		w.arity, w.results = append(w.arity, params), append(w.results, results)
 		if r.err != nil {
 			return fmt.Errorf("types: %w", r.err)
 		}
@@ -131,6 +137,9 @@ func (w *rewriter) tables() error {
 	if n == 0 {
 		return nil
 	}
+	if n > maxTables {
+		return fmt.Errorf("expected at most %d tables, received %d", maxTables, n)
+	}
 	b := appendU32(nil, n)
 	total := uint64(0)
 	for range n {
@@ -138,7 +147,7 @@ func (w *rewriter) tables() error {
 		if r.err == nil && limits > 1 {
 			return errors.New("tables: expected plain limits")
 		}
-		least, most := r.u32(), uint32(maxTable)
+		least, most := r.u32(), maxTable/n
 		if limits == 1 {
 			most = min(most, r.u32())
 		}
@@ -188,7 +197,7 @@ func (w *rewriter) code() error {
 		if r.err != nil {
 			return fmt.Errorf("code: %w", r.err)
 		}
-		rewritten, err := f.rewrite(body, w.arity[w.typeOf[i]])
+		rewritten, err := f.rewrite(body, w.arity[w.typeOf[i]], w.results[w.typeOf[i]])
 		if err != nil {
 			return fmt.Errorf("function %d: %w", w.imports+i, err)
 		}
@@ -237,7 +246,7 @@ type function struct {
 // paying would cost more than it does.
 const cheap = 3
 
-func (f *function) rewrite(body []byte, params uint32) ([]byte, error) {
+func (f *function) rewrite(body []byte, params, results uint32) ([]byte, error) {
 	r := &reader{b: body}
 	locals := uint64(params)
 	for range r.u32() {
@@ -250,7 +259,10 @@ func (f *function) rewrite(body []byte, params uint32) ([]byte, error) {
 	if locals > maxLocals {
 		return nil, fmt.Errorf("expected at most %d locals, received %d", maxLocals, locals)
 	}
-	f.segments = append(f.segments[:0], segment{at: r.at, cost: costFrame + costLocal*int64(locals), head: true, parent: -1})
+	if results > maxResults {
+		return nil, fmt.Errorf("expected at most %d results, received %d", maxResults, results)
+	}
+	f.segments = append(f.segments[:0], segment{at: r.at, cost: costFrame + costLocal*int64(locals) + costResult*max(0, int64(results)-registers), head: true, parent: -1})
 	f.frames = append(f.frames[:0], frame{})
 	f.insertions = append(f.insertions[:0], insertion{at: r.at})
 	f.current = 0

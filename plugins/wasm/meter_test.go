@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -152,9 +153,10 @@ func TestWhatIsPaid(t *testing.T) {
 		{"sometimes", 1, 1, 100, 150},
 		{"filled", 1 << 20, 7, 1 << 18, 1<<18 + 100},
 		{"copied", 1 << 20, 0, 1 << 18, 1<<18 + 100},
-		{"grown", 4, 40, 4 * 1024, 4*1024 + 100},
-		{"grown", 1 << 31, 0xffffffff, 1024, 1<<26 + 100},
-		{"tabled", 1000, 1, 2000, 2100},
+		{"grown", 0, 40, costHost, costHost + 100}, // even so it leaves compiled code
+		{"grown", 4, 40, 4 * 1024, 4*1024 + 200},
+		{"grown", 1 << 31, 0xffffffff, 1024, 1<<26 + 200},
+		{"tabled", 1000, 1, 2000 + costHost, 2200},
 	} {
 		paid, got, err := burnt(t, body, tt.export, tt.n)
 		if err != nil || got != tt.want {
@@ -170,7 +172,8 @@ func TestWhatIsPaid(t *testing.T) {
 	}
 }
 
-// A function of ten thousand locals is the largest; tables are bounded.
+// A function of ten thousand locals or a thousand results is the largest; tables are
+// bounded, alone and together.
 func TestBoundsOfModules(t *testing.T) {
 	m := &module{}
 	m.sections[sectionType] = []byte{1, typeFunc, 0, 0}
@@ -184,6 +187,37 @@ func TestBoundsOfModules(t *testing.T) {
 	m = &module{}
 	m.sections[sectionTable] = binary.AppendUvarint([]byte{1, 0x70, 0}, maxTable+1)
 	if _, err := meter(m.bytes(), 1); err == nil || !strings.Contains(err.Error(), "65536 entries") {
+		t.Error(err)
+	}
+	m = &module{}
+	m.sections[sectionTable] = append([]byte{maxTables}, bytes.Repeat([]byte{0x70, 0, 0}, maxTables)...)
+	if _, err := meter(m.bytes(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w := &rewriter{module: m}
+	if err := w.tables(); err != nil {
+		t.Fatal(err)
+	}
+	n, r := m.vector(sectionTable)
+	total := uint32(0)
+	for range n {
+		_, _, _, most := r.byte(), r.byte(), r.u32(), r.u32()
+		total += most
+	}
+	if total == 0 || total > maxTable {
+		t.Errorf("a hundred tables may have %d entries together", total)
+	}
+	m = &module{}
+	m.sections[sectionTable] = append([]byte{maxTables + 1}, bytes.Repeat([]byte{0x70, 0, 0}, maxTables+1)...)
+	if _, err := meter(m.bytes(), 1); err == nil || !strings.Contains(err.Error(), "at most 100 tables") {
+		t.Error(err)
+	}
+	m = &module{}
+	results := binary.AppendUvarint([]byte{1, typeFunc, 0}, maxResults+1)
+	m.sections[sectionType] = append(results, bytes.Repeat([]byte{typeI64}, maxResults+1)...)
+	m.sections[sectionFunction] = []byte{1, 0}
+	m.sections[sectionCode] = []byte{1, 3, 0, opUnreachable, opEnd}
+	if _, err := meter(m.bytes(), 1); err == nil || !strings.Contains(err.Error(), "at most 1000 results") {
 		t.Error(err)
 	}
 	if _, err := meter(make([]byte, maxModule+1), 1); err == nil || !strings.Contains(err.Error(), "32 MiB") {

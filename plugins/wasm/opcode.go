@@ -60,7 +60,7 @@ const (
 const (
 	costSlow     = 8  // divisions and square roots
 	costIndirect = 8  // a call that has to look up whom, and check
-	costHost     = 64 // a call to us
+	costHost     = 64 // a call to us, or to wazero, which some operations are
 )
 
 // next reads one instruction. Instructions of proposals that are not in WebAssembly 2.0
@@ -79,6 +79,9 @@ func (r *reader) next(labels []uint32) instruction {
 		i.cost = numericCost(op)
 	case op == opBr || op == opBrIf || op == opCall || op >= opLocalGet && op <= 0x26 || op == opRefFunc:
 		i.index = r.u32()
+		if op == opRefFunc {
+			i.cost = costHost
+		}
 	case op == opBrTable:
 		i.cost = 4
 		i.labels = labels[:0]
@@ -99,7 +102,7 @@ func (r *reader) next(labels []uint32) instruction {
 	case op == 0x3f || op == opMemoryGrow:
 		r.zero()
 		if op == opMemoryGrow {
-			i.bulk = bulkPages
+			i.bulk, i.cost = bulkPages, costHost
 		}
 	case op == opI32Const:
 		r.signed(32)
@@ -170,7 +173,7 @@ func (r *reader) misc(i *instruction) {
 		i.bulk = bulkItems
 	case 15, 17: // table.grow, table.fill
 		r.u32()
-		i.bulk = bulkItems
+		i.bulk, i.cost = bulkItems, costHost
 	default:
 		r.fail(fmt.Errorf("the instruction 0xfc %d is not in WebAssembly 2.0", i.sub))
 	}

@@ -199,13 +199,13 @@ func (v *version) done(in *instance, err error) {
 		v.want()
 		return
 	}
-	if in.waiting.Load() > 0 {
+	v.pool.free(in.slot)
+	if in.waiting.Load() > 0 { // told only now: who looks before the slot is free waits on
 		select {
 		case in.freed <- struct{}{}:
 		default:
 		}
 	}
-	v.pool.free(in.slot)
 }
 
 // discard closes an instance whose slot is held, and gives the slot back.

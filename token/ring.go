@@ -152,6 +152,7 @@ func oneJWK(name string, raw []byte) (*PublicKey, error) {
 type Source struct {
 	Name  string // for complaints, and for keys that do not name themselves
 	Fetch func(ctx context.Context) ([]byte, error)
+	First []*PublicKey // are good until it is asked for the first time; nil = none are known
 }
 
 // Ring is a set of public keys. Its zero value is empty. It is safe for concurrent
@@ -175,7 +176,8 @@ func (r *Ring) keys() []*PublicKey {
 	if all := r.current.Load(); all != nil {
 		return *all
 	}
-	return r.Static
+	r.begin()
+	return *r.current.Load()
 }
 
 func (r *Ring) has(k *PublicKey) bool { return slices.Contains(r.keys(), k) }
@@ -184,6 +186,10 @@ func (r *Ring) begin() {
 	r.once.Do(func() {
 		r.early = make(chan struct{}, 1)
 		r.fetched = make([][]*PublicKey, len(r.Sources))
+		for i, source := range r.Sources {
+			r.fetched[i] = source.First
+		}
+		r.publish()
 	})
 }
 

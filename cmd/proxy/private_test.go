@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,7 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/params"
+	"github.com/fovea-images/fovea/token"
 )
 
 const demoPath = "/cdn-cgi/imagedelivery/FoveaDemoAccountHash00/"
@@ -503,4 +506,52 @@ func askVector(t *testing.T, s *running, c *vectorCase) {
 	if err != nil || response.StatusCode != c.Status || c.Status == 403 && !regexp.MustCompile(`^ERROR 9425: `).Match(body) {
 		t.Errorf("%s %s: %d %.80s, want %d %s", c.ID, c.Name, response.StatusCode, body, c.Status, c.Verdict)
 	}
+}
+
+// The first visitor after a start, or a reload, is let in by keys that are on disk.
+func TestPublicKeysInFilesAreThereAtOnce(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "token", "testdata", "vectors", "tokens.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Keys  struct{ Public []struct{ Name, PEM string } }
+		Cases []vectorCase
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	o := config.Default().Tokens
+	folder := t.TempDir()
+	for _, k := range file.Keys.Public {
+		o.Keys = append(o.Keys, filepath.Join(folder, k.Name+".pem"))
+		if err := os.WriteFile(filepath.Join(folder, k.Name+".pem"), []byte(k.PEM), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	site := params.Site{DeliveryHosts: []string{"imagedelivery.net"}}
+	for _, c := range file.Cases {
+		if c.ID != "tok-006" {
+			continue
+		}
+		ring, err := newRing(t.Context(), o, slog.New(slog.DiscardHandler)) // and nobody has run it
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := token.New(token.Options{Public: ring, Now: func() time.Time { return time.Unix(c.Now, 0) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, _, err := site.Parse("imagedelivery.net", strings.TrimPrefix(c.URL, "https://imagedelivery.net"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, query := params.SplitTarget(c.URL)
+		got := tokens.Verify(&token.Request{Path: path, Query: query}, nil, &token.Subject{Account: target.Account, Image: target.Image, Variant: target.Variant})
+		if got.Verdict != token.OK {
+			t.Errorf("%s: %v", c.Name, got.Verdict)
+		}
+		return
+	}
+	t.Fatal("the case is not there")
 }

@@ -43,7 +43,7 @@ func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Rin
 		return checkKeyURL(request.URL)
 	}}
 	places := slices.Clone(o.Keys)
-	slices.SortStableFunc(places, func(a, b string) int { return isURL(a) - isURL(b) }) // files are there at once
+	slices.SortStableFunc(places, func(a, b string) int { return isURL(a) - isURL(b) }) // a URL may take its time
 	for _, place := range places {
 		source := token.Source{Name: place, Fetch: func(ctx context.Context) ([]byte, error) { return getKeys(ctx, client, place) }}
 		if isURL(place) == 1 {
@@ -57,7 +57,7 @@ func newRing(ctx context.Context, o config.Tokens, log *slog.Logger) (*token.Rin
 			source.Fetch = func(context.Context) ([]byte, error) { return os.ReadFile(place) }
 			text, err := source.Fetch(ctx)
 			if err == nil {
-				_, err = token.ParseKeys(source.Name, text)
+				source.First, err = token.ParseKeys(source.Name, text)
 			}
 			if err != nil {
 				complaints.add("keys: ", fmt.Errorf("expected a file of public keys, received %q: %w", place, err))

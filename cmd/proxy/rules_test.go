@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -99,6 +101,66 @@ func TestServerWithRules(t *testing.T) {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("the log lacks %s", want)
 		}
+	}
+}
+
+// A rule sees what goes to the website behind, too: what it writes is what the website is
+// asked, what it answers the website never sees, and what frames the bytes stays.
+func TestRulesInFrontOfAWholeSite(t *testing.T) {
+	site := website(t)
+	step := func(op, a, b string) string { // of script.wasm
+		return op + string(rune(len(a))) + "\x00" + a + string(rune(len(b))) + "\x00" + b
+	}
+	rule := func(name, match string, steps ...string) string {
+		text, err := json.Marshal(strings.Join(steps, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "  - {name: " + name + ", module: ../../plugins/wasm/testdata/script.wasm, match: [" + match + "], config: " + string(text) + "}\n"
+	}
+	s := configured(t, "origins:\n  site: "+site.URL+"\n  forward: true\n  allow_private: [127.0.0.0/8]\nrules:\n"+
+		rule("moves", "/old/*", step("u", "/new/%2F?q=1", ""), step("s", "cookie", "c=9"), step("s", "content-length", "3"), step("s", "transfer-encoding", "chunked"),
+			step("s", "x-forwarded-for", "9.9.9.9"), step("S", "x-mine", "1"), step("S", "set-cookie", "z=1"))+
+		rule("image", "/pic", step("u", demoPath+"landscape/w=16", ""))+
+		rule("page", "/cdn-cgi/imagedelivery/*/*/page", step("u", "/page", ""))+
+		rule("keeps", "/upload", step("s", "content-length", "3"), step("r", "content-length", ""), step("m", "PUT", ""))+
+		rule("refuses", "/admin/**", step("b", "no", ""), step(".", "", "")))
+	send := func(method, path, body string) (*http.Response, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response, string(text)
+	}
+	response, text := send("GET", "/old/a?b=c", "")
+	want := "GET /new/%2F?q=1 cookie=c=9 for=9.9.9.9, 127.0.0.1 host=" + strings.TrimPrefix(s.url, "http://") + " proto=http te="
+	if response.StatusCode != http.StatusTeapot || text != want || response.Header.Get("X-Mine") != "1" {
+		t.Errorf("%d %q, want %q; %v", response.StatusCode, text, want, response.Header)
+	}
+	if response, text := send("HEAD", "/old/a", ""); response.StatusCode != http.StatusTeapot || text != "" || response.Header.Get("X-Mine") != "1" {
+		t.Errorf("HEAD: %d %q %v", response.StatusCode, text, response.Header)
+	}
+	if response, _ := send("GET", "/pic", ""); response.StatusCode != 200 || response.Header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("a page's path that becomes a picture's: %d %v", response.StatusCode, response.Header)
+	}
+	if response, text := send("GET", "/cdn-cgi/imagedelivery/a/b/page", ""); response.StatusCode != http.StatusTeapot || !strings.HasPrefix(text, "GET /page ") {
+		t.Errorf("a picture's path that becomes a page's: %d %q", response.StatusCode, text)
+	}
+	if response, text := send("POST", "/upload", "0123456789"); response.StatusCode != 200 || !strings.HasPrefix(text, "10 ") {
+		t.Errorf("a body: %d %q", response.StatusCode, text)
+	}
+	if response, text := send("POST", "/admin/x", "0123456789"); response.StatusCode != 200 || text != "no" {
+		t.Errorf("an answer of a rule's: %d %q", response.StatusCode, text)
 	}
 }
 

@@ -97,17 +97,26 @@ func (x *Exchange) Tags() []string {
 
 // Touched calls set for each header that rules have changed on the way back, with all
 // of its values; none means that it goes.
-func (x *Exchange) Touched(set func(name []byte, values [][]byte)) {
-	for i, name := range x.touched {
+func (x *Exchange) Touched(set func(name []byte, values [][]byte)) { each(x.touched, x.answer, set) }
+
+// Rewritten calls set for each header of the request that rules have changed, with all
+// of its values; none means that it goes.
+func (x *Exchange) Rewritten(set func(name []byte, values [][]byte)) {
+	each(x.rewritten, x.header, set)
+}
+
+// each calls set once for each of names, with its values among fields.
+func each(names [][]byte, fields []Field, set func(name []byte, values [][]byte)) {
+	for i, name := range names {
 		seen := false
-		for _, earlier := range x.touched[:i] {
+		for _, earlier := range names[:i] {
 			seen = seen || bytes.Equal(earlier, name)
 		}
 		if seen {
 			continue
 		}
 		var values [][]byte
-		for _, f := range x.answer {
+		for _, f := range fields {
 			if bytes.Equal(f.Name, name) {
 				values = append(values, f.Value)
 			}

@@ -248,7 +248,7 @@ func (x *Exchange) enter(l *link) {
 	x.link, x.added, x.written, x.status, x.body = l, 0, 0, 0, x.body[:0]
 	x.before = snapshot{
 		method: x.method, uri: x.uri, header: x.before.header, waiting: x.before.waiting,
-		vary: len(x.vary), tags: len(x.tags), moved: x.moved, altered: x.altered,
+		vary: len(x.vary), tags: len(x.tags), rewritten: len(x.rewritten), moved: x.moved, altered: x.altered,
 	}
 	if x.steps != nil {
 		*x.steps = append(*x.steps, Step{Rule: l.name, Before: string(x.uri)})
@@ -274,6 +274,7 @@ func (x *Exchange) undo() {
 	b := &x.before
 	x.method, x.uri, x.moved, x.altered = b.method, b.uri, b.moved, b.altered
 	x.vary, x.tags, x.status, x.body = x.vary[:b.vary], x.tags[:b.tags], 0, x.body[:0]
+	x.rewritten = x.rewritten[:b.rewritten]
 	if b.kept {
 		x.header, b.header = b.header, x.header
 		x.waiting, b.waiting = b.waiting, x.waiting

@@ -65,9 +65,10 @@ type Exchange struct {
 	answered   int     // its status
 	touched    [][]byte
 	responding bool
-	stopped    bool // a rule gave an answer of its own
-	moved      bool // a rule wrote the URI
-	altered    bool // a rule wrote method or headers
+	stopped    bool     // a rule gave an answer of its own
+	moved      bool     // a rule wrote the URI
+	altered    bool     // a rule wrote method or headers
+	rewritten  [][]byte // names of the request's headers that rules wrote
 
 	link    *link // the rule that has it now; nil = none
 	writer  *link // the last one that wrote the URI
@@ -86,6 +87,7 @@ type snapshot struct {
 	method, uri     []byte
 	header, waiting []Field
 	vary, tags      int
+	rewritten       int
 	moved, altered  bool
 	kept            bool // header and waiting hold the old lists; waiting, on the way back, those of the answer
 }
@@ -100,7 +102,7 @@ func (x *Exchange) reset() {
 	clear(x.calls)
 	*x = Exchange{
 		header: x.header[:0], waiting: x.waiting[:0], vary: x.vary[:0], tags: x.tags[:0], body: x.body[:0],
-		answer: x.answer[:0], touched: x.touched[:0], calls: x.calls[:0], arena: x.arena[:0], secrets: x.secrets[:0],
+		answer: x.answer[:0], touched: x.touched[:0], rewritten: x.rewritten[:0], calls: x.calls[:0], arena: x.arena[:0], secrets: x.secrets[:0],
 		before: snapshot{header: x.before.header[:0], waiting: x.before.waiting[:0]},
 	}
 	if cap(x.body) > 64<<10 || cap(x.arena) > 64<<10 { // one large request must not be paid for ever
@@ -337,7 +339,7 @@ func (x *Exchange) write(k Kind, name, value []byte, replace bool) error {
 		return nil
 	}
 	x.snap()
-	list := x.list(k)
+	list := x.list(k, field.Name)
 	if replace {
 		*list = without(*list, field.Name)
 	}
@@ -365,7 +367,7 @@ func (x *Exchange) Remove(k Kind, name []byte) error {
 		return nil
 	}
 	x.snap()
-	list := x.list(k)
+	list := x.list(k, name)
 	*list = without(*list, name)
 	return nil
 }
@@ -374,9 +376,10 @@ func (x *Exchange) Remove(k Kind, name []byte) error {
 // been, and ends the loop of a rule that sends a fetch of ours to itself.
 func kept(name []byte) bool { return string(name) == "via" }
 
-func (x *Exchange) list(k Kind) *[]Field {
+// list is where a rule changes the headers of that name.
+func (x *Exchange) list(k Kind, name []byte) *[]Field {
 	if k == RequestHeader {
-		x.altered = true
+		x.altered, x.rewritten = true, append(x.rewritten, name)
 		return &x.header
 	}
 	return &x.waiting

@@ -85,20 +85,15 @@ func alter(rc *fasthttp.RequestCtx, x *plugins.Exchange) {
 	if !rc.IsHead() && string(x.Method()) != fasthttp.MethodHead {
 		h.SetMethodBytes(x.Method())
 	}
-	var gone [][]byte
-	for name := range h.All() {
-		gone = append(gone, append([]byte(nil), name...))
-	}
-	for _, name := range gone {
-		if !framing(string(name)) {
-			h.DelBytes(name)
+	x.Rewritten(func(name []byte, values [][]byte) {
+		if framing(string(name)) {
+			return
 		}
-	}
-	for _, f := range x.Fields(plugins.RequestHeader) {
-		if !framing(string(f.Name)) {
-			h.AddBytesKV(f.Name, f.Value)
+		h.DelBytes(name)
+		for _, value := range values {
+			h.AddBytesKV(name, value)
 		}
-	}
+	})
 }
 
 // framing reports whether a header says how the request's bytes are to be read.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,4 +240,21 @@ func TestForeignGuests(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// Each name is told once, in order, however many there are.
+func TestNamesAreDistinct(t *testing.T) {
+	for _, n := range []int{1, few / 2, few, 3000} {
+		var fields []plugins.Field
+		var want, got []string
+		for i := range n {
+			name := fmt.Sprintf("x-%d", i)
+			want = append(want, name)
+			fields = append(fields, plugins.Field{Name: []byte(name)}, plugins.Field{Name: []byte("x-0")})
+		}
+		distinct(fields, func(name []byte) { got = append(got, string(name)) })
+		if !slices.Equal(got, want) {
+			t.Errorf("%d names of %d: %.100q", len(got), n, got)
+		}
+	}
 }

@@ -170,24 +170,43 @@ func (c *call) names(kind, at, limit uint64) uint64 {
 	if trailers {
 		return 0
 	}
-	fields := x.Fields(k)
 	count, length := 0, 0
-	for i, f := range fields {
-		if first(fields[:i], f.Name) && x.Shows(k, f.Name) {
-			count, length = count+1, length+len(f.Name)+1
+	distinct(x.Fields(k), func(name []byte) {
+		if x.Shows(k, name) {
+			count, length = count+1, length+len(name)+1
 		}
-	}
+	})
 	if length <= len(room) {
 		at := 0
-		for i, f := range fields {
-			if first(fields[:i], f.Name) && x.Shows(k, f.Name) {
-				at += copy(room[at:], f.Name)
+		distinct(x.Fields(k), func(name []byte) {
+			if x.Shows(k, name) {
+				at += copy(room[at:], name)
 				room[at] = 0
 				at++
 			}
-		}
+		})
 	}
 	return uint64(count)<<32 | uint64(uint32(length))
+}
+
+// few is how many headers are compared with each other; a visitor may send thousands.
+const few = 64
+
+// distinct calls tell with each name once.
+func distinct(fields []plugins.Field, tell func(name []byte)) {
+	var seen map[string]bool
+	if len(fields) > few {
+		seen = make(map[string]bool, len(fields))
+	}
+	for i, f := range fields {
+		switch {
+		case seen == nil && !first(fields[:i], f.Name), seen[string(f.Name)]:
+			continue
+		case seen != nil:
+			seen[string(f.Name)] = true
+		}
+		tell(f.Name)
+	}
 }
 
 // first reports whether no field before has that name.

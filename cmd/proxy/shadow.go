@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"strings"
 
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/proxy"
@@ -23,7 +24,7 @@ func (a *app) newShadow(settings config.Config) (proxy.Shadow, error) {
 	}
 	of, err := parseSite(o.Of)
 	if err != nil {
-		return proxy.Shadow{}, fmt.Errorf("of: expected a URL such as https://www.example.com, received %q", o.Of)
+		return proxy.Shadow{}, fmt.Errorf("of: %s", strings.TrimPrefix(err.Error(), "site: ")) // it says no password
 	}
 	places := settings.Origins
 	places.Keep = 0

@@ -66,3 +66,16 @@ func TestMovingWithConfidence(t *testing.T) {
 		}
 	}
 }
+
+func TestComplaintsOfURLsSayNoPassword(t *testing.T) {
+	for _, text := range []string{
+		"shadow: {of: 'https://user:hunter2@a.example', share: 1}\n",
+		"shadow: {of: 'https://user:hunter2@a.example/%zz', share: 1}\n",
+		"cloudflare: {mode: variant, delivery: 'https://user:hunter2@a.example'}\n",
+		"cloudflare: {mode: variant, delivery: 'https://user:hunter2@a.example/%zz'}\n",
+	} {
+		if got := complaint(t, text); !strings.Contains(got, "expected a URL") || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}

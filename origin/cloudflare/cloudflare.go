@@ -95,8 +95,13 @@ func New(o Options) (*Origin, error) {
 	}
 	var errs []error
 	for _, place := range []struct{ name, url string }{{"api", o.API}, {"delivery", o.Delivery}} {
-		if u, err := url.Parse(place.url); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil {
-			errs = append(errs, fmt.Errorf("%s: expected a URL such as https://imagedelivery.net, received %q", place.name, place.url))
+		u, err := url.Parse(place.url)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: expected a URL such as https://imagedelivery.net, received something else", place.name)) // it may hold a password
+			continue
+		}
+		if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil {
+			errs = append(errs, fmt.Errorf("%s: expected a URL such as https://imagedelivery.net, received %q", place.name, u.Redacted()))
 		}
 	}
 	if o.Ask == nil || o.Hash == "" || o.Mode == 0 {

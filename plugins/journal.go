@@ -14,11 +14,12 @@ import (
 const (
 	linesPerSecond = 10
 	maxLine        = 1024
+	maxProof       = 8192 // no token is longer
 )
 
 // MaxLogged is how much of a rule's line is looked at, in bytes: enough that a proof that
 // begins within what is kept is seen, and masked, whole.
-const MaxLogged = maxLine + maxURI
+const MaxLogged = maxLine + maxProof
 
 // Journal is where one rule's lines go: at most ten a second, each at most 1 KiB, with
 // the rule's name and without the proofs of visitors. It is safe for concurrent use.
@@ -86,7 +87,9 @@ func (j *Journal) once(text string) {
 // mask hides the values of sig and token, and every secret, in text.
 func mask(text []byte, secrets [][]byte) []byte {
 	for _, secret := range secrets {
-		text = bytes.ReplaceAll(text, secret, []byte("***"))
+		if bytes.Contains(text, secret) { // else nothing is copied: a visitor may send a thousand
+			text = bytes.ReplaceAll(text, secret, []byte("***"))
+		}
 	}
 	for _, name := range []string{"sig=", "token="} {
 		for from := 0; ; {

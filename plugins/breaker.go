@@ -25,50 +25,62 @@ type breaker struct {
 	probing  bool
 }
 
-// allow reports whether the rule may be called now. Who was allowed says afterwards
-// how it went, by succeeded or failed.
-func (b *breaker) allow(now time.Time) bool {
+// permit is what a breaker says of one call.
+type permit uint8
+
+const (
+	refused permit = iota
+	allowed
+	probe // allowed, alone, to see how the rule is
+)
+
+// allow says whether the rule may be called now. Who was allowed says afterwards how it
+// went, by succeeded, failed or released.
+func (b *breaker) allow(now time.Time) permit {
 	if !b.open.Load() {
-		return true
+		return allowed
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.open.Load() {
+		return allowed
+	}
 	if now.Before(b.until) || b.probing {
-		return false
+		return refused
 	}
 	b.probing = true
-	return true
+	return probe
 }
 
-func (b *breaker) succeeded() {
-	if !b.open.Load() {
+func (b *breaker) succeeded(was permit) {
+	if was != probe { // a call from before it opened tells of then
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.probing { // others were called before it opened
-		b.probing = false
-		b.failures = [breakerFailures]time.Time{}
-		b.open.Store(false)
-	}
+	b.probing = false
+	b.failures = [breakerFailures]time.Time{}
+	b.open.Store(false)
 }
 
-func (b *breaker) failed(now time.Time) {
+func (b *breaker) failed(was permit, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures[b.next] = now
 	b.next = (b.next + 1) % breakerFailures
 	oldest := b.failures[b.next] // of the last twenty
-	if b.probing || !b.open.Load() && !oldest.IsZero() && now.Sub(oldest) <= breakerWindow {
+	if was == probe || !b.open.Load() && !oldest.IsZero() && now.Sub(oldest) <= breakerWindow {
 		b.until = now.Add(breakerRest)
 		b.open.Store(true)
 	}
-	b.probing = false
+	if was == probe {
+		b.probing = false
+	}
 }
 
 // released takes back a call that tells nothing of the rule.
-func (b *breaker) released() {
-	if !b.open.Load() {
+func (b *breaker) released(was permit) {
+	if was != probe {
 		return
 	}
 	b.mu.Lock()

@@ -192,7 +192,8 @@ func (c *Chain) Request(ctx context.Context, x *Exchange) error {
 
 // call calls one rule, unless it is kept away, and counts. It returns when that was done.
 func (c *Chain) call(ctx context.Context, l *link, x *Exchange, v *Visit, begun time.Time) (time.Time, error) {
-	if !l.breaker.allow(begun) {
+	may := l.breaker.allow(begun)
+	if may == refused {
 		l.stats.skipped.Add(1)
 		return begun, &Failure{Rule: l.name, Reason: Resting, Err: errors.New("it has failed too often and is left alone for a while")}
 	}
@@ -203,11 +204,11 @@ func (c *Chain) call(ctx context.Context, l *link, x *Exchange, v *Visit, begun 
 	now := c.now()
 	l.stats.called(now.Sub(begun), v.Units)
 	if err != nil {
-		l.breaker.failed(now)
+		l.breaker.failed(may, now)
 		l.stats.failed.Add(1)
 		return now, c.failed(l, "request", err)
 	}
-	l.breaker.succeeded()
+	l.breaker.succeeded(may)
 	if !v.Next {
 		l.stats.answers.Add(1)
 		return now, nil
@@ -291,7 +292,8 @@ func (c *Chain) Response(ctx context.Context, x *Exchange, failed bool) {
 	for i := len(x.calls) - 1; i >= 0; i-- {
 		l, visit := x.calls[i].link, &x.calls[i].visit
 		begun := c.now()
-		if !l.breaker.allow(begun) {
+		may := l.breaker.allow(begun)
+		if may == refused {
 			l.stats.passed.Add(1)
 			continue
 		}
@@ -302,7 +304,7 @@ func (c *Chain) Response(ctx context.Context, x *Exchange, failed bool) {
 		now := c.now()
 		switch {
 		case errors.Is(err, ErrGone):
-			l.breaker.released()
+			l.breaker.released(may)
 			l.stats.passed.Add(1)
 			continue
 		case err != nil:
@@ -310,11 +312,11 @@ func (c *Chain) Response(ctx context.Context, x *Exchange, failed bool) {
 				x.answer, x.before.waiting = x.before.waiting, x.answer
 			}
 			x.touched, x.vary = x.touched[:touched], x.vary[:vary]
-			l.breaker.failed(now)
+			l.breaker.failed(may, now)
 			l.stats.failedLate.Add(1)
 			_ = c.failed(l, "response", err)
 		default:
-			l.breaker.succeeded()
+			l.breaker.succeeded(may)
 		}
 		l.stats.responses.Add(1)
 		l.stats.called(now.Sub(begun), visit.Units)

@@ -72,9 +72,18 @@ func (t *Telemetry) enter() *shard {
 	return s
 }
 
+// media is a type as metrics tell it: a rule's own answer may have any.
+func media(kind string) string {
+	switch kind {
+	case "image/avif", "image/webp", "image/jpeg", "image/png", "image/gif", "image/svg+xml", "application/json", "text/plain; charset=utf-8", "":
+		return kind
+	}
+	return "other"
+}
+
 // count notes r for the metrics.
 func (s *shard) count(t *Telemetry, r *Request) {
-	l := labels{r.Kind, r.Outcome, r.Failure, r.Type, r.Verdict, r.Status}
+	l := labels{r.Kind, r.Outcome, r.Failure, media(r.Type), r.Verdict, r.Status}
 	if s.latest == nil || s.latest.labels != l {
 		known := s.series[l]
 		if known == nil {

@@ -129,6 +129,7 @@ func sameLine(t *testing.T, format string, r *Request) {
 func FuzzLine(f *testing.F) {
 	f.Add("GET", "example.com", "/a/w=1", "image/webp", int64(1), int64(1))
 	f.Add("P\"T", "\xff", "/ü \\", "", int64(1<<40), int64(-1))
+	f.Add("GET", "", "/", "h\x13\xf5p", int64(1), int64(1)) // no label
 	f.Fuzz(func(t *testing.T, method, host, path, media string, unix, took int64) {
 		r := &Request{Method: method, Host: host, Path: path, Type: media, Status: 200, At: at.Add(time.Duration(unix)), Took: time.Duration(took)}
 		sameLine(t, "text", r)

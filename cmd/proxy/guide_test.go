@@ -1,51 +1,157 @@
 package main
 
 import (
+	"io/fs"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fovea-images/fovea/plugins/sdk/sdktest"
 )
 
-var languageOf = regexp.MustCompile(`--lang (\w+)`)
+// A page of the repository, and what must be there before its first command.
+type page struct {
+	name   string // from the root
+	before string // commands that the reader has typed already
+	copied string // a folder that the reader is in, copied
+	slow   bool   // for FOVEA_SLOW only
+	set    string // a variable of the servers
+}
 
-// Every command of docs/plugins.md is run as it stands there, and of the README in each
-// folder that they make; what a console shows is compared.
-func TestTheGuideToRules(t *testing.T) {
-	guide := read(t, "../../docs/plugins.md")
-	t.Chdir(t.TempDir())
-	files(t, guide)
-	address := ""
-	made := map[string]int{}
-	for _, block := range regexp.MustCompile("(?s)```(sh|console)\n(.*?)```").FindAllStringSubmatch(guide, -1) {
-		switch found := languageOf.FindStringSubmatch(block[2]); {
-		case block[1] == "console":
-			console(t, block[2], address)
-		case strings.HasPrefix(block[2], "proxy serve "):
-			address = start(t, strings.Fields(block[2])[2:]...).url
-		case found == nil:
-			shell(t, os.Environ(), block[2])
-		default:
-			made[found[1]]++
-			t.Run("in "+found[1], func(t *testing.T) {
-				environ := sdktest.Environ(t, found[1])
-				shell(t, environ, block[2])
-				folder := regexp.MustCompile(`plugin new (\S+)`).FindStringSubmatch(block[2])[1]
-				t.Chdir(folder)
-				for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1) {
-					if !strings.HasPrefix(block[1], "proxy serve ") {
-						shell(t, environ, block[1])
+// Whatever is given to read in the repository and has commands or snippets in it.
+var pages = []page{
+	{name: "README.md", before: "mkdir -p rules photos/shoes; cp $ROOT/plugins/wasm/testdata/products.wasm rules; cp $ROOT/cmd/proxy/demo/still-life.jpg photos/shoes/red.jpg"},
+	{name: "docs/configuration.md", before: "proxy config --defaults >fovea.yaml"},
+	{name: "docs/plugins.md"},
+	{name: "examples/cloudflare/README.md", copied: "examples/cloudflare", set: "FOVEA_CLOUDFLARE_API=http://127.0.0.1:9/"},
+	{name: "examples/site/README.md", copied: "examples/site"},
+	{name: "examples/sign/README.md", copied: "examples/sign", before: "proxy serve\nTOKEN=$(proxy apitoken create)\nIMAGES=http://localhost:8080/client/v4/accounts/$(proxy account id)/images"},
+}
+
+// Pages whose commands other tests run, or nobody.
+var elsewhere = map[string]string{
+	"examples/rules/": "examples/rules builds each as it says and asks a server that has loaded it",
+	"bench/":          "its own test does in seconds what takes minutes",
+	"CONTRIBUTING.md": "make test, make lint and go test are what .ci/run does",
+}
+
+// Blocks that cannot be run. The page says so, too.
+var unrun = []string{
+	"README.md: go test ./...: it is what runs this",
+	"README.md: go run ./bench -scenario hit,304 -peers nginx,varnish: it takes minutes; its own test does all of it in small",
+}
+
+// Every command of every page is run as it stands there, in an empty folder, and what it
+// shows is compared; every snippet of configuration is checked.
+func TestThePages(t *testing.T) {
+	var marks []string
+	for _, p := range pages {
+		text := read(t, "../../"+p.name)
+		for _, f := range fences(text) {
+			if why, ok := strings.CutPrefix(f.mark, "not run: "); ok {
+				marks = append(marks, p.name+": "+f.first()+": "+why)
+			}
+		}
+		t.Run(p.name, func(t *testing.T) {
+			if p.slow && os.Getenv("FOVEA_SLOW") == "" {
+				t.Skip("it takes long: FOVEA_SLOW=1 runs it, as .ci/run does")
+			}
+			t.Parallel()
+			r := newReader(t, os.Getenv("FOVEA_SLOW") != "")
+			r.environ = append(r.environ, p.set)
+			r.prepare(t, p)
+			for _, f := range fences(text) {
+				switch file, excerpt := strings.CutPrefix(f.mark, "from: "); {
+				case strings.HasPrefix(f.mark, "not run: "):
+				case excerpt:
+					if !strings.Contains(read(t, "../../"+file), f.text) {
+						t.Errorf("line %d does not stand in %s", f.line, file)
 					}
+				case languageOf.MatchString(f.text) && strings.Contains(f.text, "build.sh"):
+					r.makeRule(t, f)
+				default:
+					r.follow(t, f)
 				}
-			})
+			}
+		})
+	}
+	if !slices.Equal(marks, unrun) {
+		t.Errorf("not run:\n%s\nreviewed:\n%s", strings.Join(marks, "\n"), strings.Join(unrun, "\n"))
+	}
+}
+
+// prepare puts the reader where the page begins.
+func (r *reader) prepare(t *testing.T, p page) {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.copied != "" {
+		if err := os.CopyFS(r.folder, os.DirFS(filepath.Join(root, p.copied))); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if address == "" || len(made) != 4 {
-		t.Errorf("the guide serves at %q and makes %v", address, made)
+	for line := range strings.Lines(p.before) {
+		r.do(t, strings.ReplaceAll(strings.TrimSpace(line), "$ROOT", root))
+	}
+}
+
+var languageOf = regexp.MustCompile(`plugin new (\S+) --lang (\w+)`)
+
+// makeRule follows a block that makes a rule in some language, and the README in the
+// folder that it makes.
+func (r *reader) makeRule(t *testing.T, f fence) {
+	t.Helper()
+	found := languageOf.FindStringSubmatch(f.text)
+	t.Run("in "+found[2], func(t *testing.T) {
+		for _, setting := range sdktest.Environ(t, found[2]) {
+			if path, ok := strings.CutPrefix(setting, "PATH="); ok {
+				r.do(t, `PATH="`+path+`:$PATH"`)
+			}
+		}
+		r.follow(t, f)
+		where, _ := r.run(t, "pwd")
+		folder := filepath.Join(strings.TrimSpace(where), found[1])
+		r.do(t, "cd "+found[1])
+		for _, f := range fences(read(t, filepath.Join(folder, "README.md"))) {
+			if f.lang == "sh" && !serves.MatchString(strings.TrimSpace(f.text)) {
+				r.follow(t, f)
+			}
+		}
+		r.do(t, "cd ..")
+	})
+}
+
+// No page is forgotten.
+func TestEveryPageWithACommandIsRun(t *testing.T) {
+	known := map[string]bool{}
+	for _, p := range pages {
+		known[p.name] = true
+	}
+	err := filepath.WalkDir("../..", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.Name() == "node_modules" || entry.Name() == ".git":
+			return filepath.SkipDir
+		case filepath.Ext(name) != ".md":
+			return nil
+		}
+		page := strings.TrimPrefix(filepath.ToSlash(name), "../../")
+		has := slices.ContainsFunc(fences(read(t, name)), func(f fence) bool { return f.lang != "" })
+		other := slices.ContainsFunc(slices.Collect(maps.Keys(elsewhere)), func(prefix string) bool { return strings.HasPrefix(page, prefix) })
+		if has && !known[page] && !other {
+			t.Errorf("%s has commands that nobody runs", page)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -56,39 +162,4 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// files writes the blocks that begin with the name of a file.
-func files(t *testing.T, guide string) {
-	t.Helper()
-	for _, block := range regexp.MustCompile("(?s)```yaml\n# (\\S+)\n.*?```").FindAllStringSubmatch(guide, -1) {
-		text := strings.TrimSuffix(strings.TrimPrefix(block[0], "```yaml\n"), "```")
-		if err := os.WriteFile(filepath.Clean(block[1]), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// shell runs the lines of a block, the first failure being the last.
-func shell(t *testing.T, environ []string, lines string) string {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), "sh", "-e", "-c", lines)
-	command.Env = environ
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s%v\n%s", lines, err, out)
-	}
-	return string(out)
-}
-
-// console runs what is typed, at the server's address, and compares what it shows.
-func console(t *testing.T, text, address string) {
-	t.Helper()
-	for typed := range strings.SplitSeq(strings.TrimPrefix(text, "$ "), "\n$ ") {
-		command, want, _ := strings.Cut(typed, "\n")
-		got := shell(t, os.Environ(), strings.ReplaceAll(command, "http://localhost:8080", address))
-		if strings.TrimSpace(got) != strings.TrimSpace(want) {
-			t.Errorf("%s: %q, want %q", command, got, want)
-		}
-	}
 }

@@ -2,18 +2,14 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestANewcomersFirstMinute(t *testing.T) {
@@ -110,109 +106,6 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("metrics lack %s", want)
 		}
 	}
-}
-
-// Every command of the README is run, and what it shows is compared.
-func TestREADME(t *testing.T) {
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := start(t)
-	script, built := readmeScript(t, string(text), s.url)
-	script = "env FOVEA_DATA=" + s.data + "\n" + script
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "readme.txtar"), []byte(script), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	module, err := os.ReadFile(filepath.Join(root, "plugins", "wasm", "testdata", "products.wasm"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	setup := func(env *testscript.Env) error { // the module that the README speaks of
-		rules := filepath.Join(env.WorkDir, "rules")
-		return errors.Join(os.Mkdir(rules, 0o700), os.WriteFile(filepath.Join(rules, "products.wasm"), module, 0o600))
-	}
-	testscript.Run(t, testscript.Params{Dir: folder, Setup: setup, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"picture": drawPicture, "capture": capture}})
-	for _, command := range built {
-		if os.Getenv("FOVEA_SLOW") == "" {
-			t.Logf("not run without FOVEA_SLOW=1: %s", command)
-			continue
-		}
-		command = strings.Replace(command, "-o proxy", "-o "+filepath.Join(t.TempDir(), "proxy"), 1)
-		build := exec.CommandContext(t.Context(), "sh", "-c", command) //nolint:gosec // the README's own text
-		build.Dir = root
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", command, err, out)
-		}
-	}
-}
-
-// readmeScript makes a script of the README's blocks, against the server at
-// address. Commands that build are returned: they need the whole repository.
-func readmeScript(t *testing.T, text, address string) (script string, built []string) {
-	t.Helper()
-	var b strings.Builder
-	b.WriteString("picture photos/shoes/red.jpg 64 48\n")
-	files := ""
-	commands := 0
-	for _, block := range regexp.MustCompile("(?s)```([a-z]+)\n(.*?)```").FindAllStringSubmatch(text, -1) {
-		if name, ok := strings.CutPrefix(block[2], "# "); block[1] == "yaml" && ok {
-			name, _, _ = strings.Cut(name, "\n")
-			files += "-- " + name + " --\n" + block[2]
-		}
-		if block[1] != "sh" && block[1] != "console" {
-			continue
-		}
-		for line := range strings.SplitSeq(strings.TrimSpace(block[2]), "\n") {
-			command, typed := strings.CutPrefix(line, "$ ")
-			if block[1] == "console" && !typed { // what the command before shows
-				b.WriteString("stdout '^" + strings.ReplaceAll(regexp.QuoteMeta(line), "ttl=86400", "ttl=[0-9]+") + "$'\n")
-				continue
-			}
-			commands++
-			command = strings.ReplaceAll(command, "http://localhost:8080", address)
-			command = regexp.MustCompile(`'[^']*'|"[^"]*"`).ReplaceAllStringFunc(command, func(quoted string) string {
-				if quoted[0] == '\'' {
-					return quoted
-				}
-				return strings.ReplaceAll(strings.Trim(quoted, `"`), " ", "' '") // a script expands nothing in quotes
-			})
-			switch {
-			case strings.Contains(command, "=$("):
-				name, inner, _ := strings.Cut(strings.TrimSuffix(command, ")"), "=$(")
-				b.WriteString("capture " + name + " " + strings.Replace(inner, "go run ./cmd/proxy", "proxy", 1) + "\n")
-			case regexp.MustCompile(`^(URL|IMAGES)=`).MatchString(command):
-				b.WriteString("env " + command + "\n")
-			case strings.Contains(command, "go build"):
-				built = append(built, command)
-			case command == "go test ./...", command == "go run ./cmd/proxy": // this very test, and the server it asks
-			case strings.HasPrefix(command, "go run ./bench"): // minutes of work; its own test makes them seconds
-			case strings.Contains(command, " serve "):
-				b.WriteString(served(command) + "\n")
-			case regexp.MustCompile(`^[A-Z_]+=\S+ `).MatchString(command):
-				setting, rest, _ := strings.Cut(command, " ")
-				name, _, _ := strings.Cut(setting, "=")
-				b.WriteString("env " + setting + "\nexec " + strings.Replace(rest, "go run ./cmd/proxy", "proxy", 1) + "\nenv " + name + "=\n")
-			default:
-				b.WriteString("exec " + strings.NewReplacer("go run ./cmd/proxy", "proxy", "./proxy", "proxy").Replace(command) + "\n")
-			}
-		}
-	}
-	if commands < 12 {
-		t.Fatalf("found only %d commands", commands)
-	}
-	return b.String() + files, built
-}
-
-// served starts a server of the README on an address of its own and stops it again.
-func served(command string) string {
-	command = strings.NewReplacer("go run ./cmd/proxy", "proxy", "./proxy", "proxy", "/var/lib/fovea", "var/fovea", "--listen :8080", "").Replace(command)
-	return "! exec proxy" + strings.TrimPrefix(command, "proxy") + " --listen nowhere\nstderr '^listen: expected host:port'\nstderr '^1 complaint;'"
 }
 
 func TestARestartIsWarmAndPurgesHold(t *testing.T) {

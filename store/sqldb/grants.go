@@ -18,8 +18,8 @@ func (c *change) putKey(ctx context.Context, account string, k token.Key) error 
 
 // SetKey implements store.Names.
 func (db *DB) SetKey(ctx context.Context, account string, k token.Key, most int) error {
-	return db.change(ctx, func(c *change) error {
-		if _, err := c.account(ctx, account); err != nil {
+	return db.change(ctx, func(ctx context.Context, c *change) error {
+		if _, err := c.held(ctx, account); err != nil {
 			return err
 		}
 		if err := c.room(ctx, countKeys, account, k.Name, most); err != nil {
@@ -31,13 +31,16 @@ func (db *DB) SetKey(ctx context.Context, account string, k token.Key, most int)
 
 // RemoveKey implements store.Names.
 func (db *DB) RemoveKey(ctx context.Context, account, name string, fresh token.Key) error {
-	return db.change(ctx, func(c *change) error {
+	return db.change(ctx, func(ctx context.Context, c *change) error {
+		if err := c.hold(ctx, "account "+account, false); err != nil {
+			return err
+		}
 		if err := c.one(ctx, noKey, removeKey, account, name); err != nil {
 			return err
 		}
 		var left int
 		if err := c.row(ctx, countKeys, account, name).Scan(&left); err != nil {
-			return failed(err)
+			return c.on.failed(err)
 		}
 		if left > 0 {
 			return nil
@@ -51,7 +54,7 @@ func (db *DB) Keys(ctx context.Context, account string) ([]token.Key, error) {
 	scan := func(r row) (k token.Key, err error) {
 		return k, r.Scan(&k.Name, (*string)(&k.Value))
 	}
-	return all(ctx, db.read.stmt(allKeys), scan, account)
+	return all(ctx, db.read, db.read.stmt(allKeys), scan, account)
 }
 
 const grantColumns = "id, hash, account, scope, note, created, expires, revoked, parent"
@@ -69,7 +72,7 @@ func scanGrant(r row) (g store.Grant, err error) {
 
 // AddGrant implements store.Names.
 func (db *DB) AddGrant(ctx context.Context, g store.Grant) error {
-	return db.change(ctx, func(c *change) error {
+	return db.change(ctx, func(ctx context.Context, c *change) error {
 		if _, err := c.account(ctx, g.Account); err != nil {
 			return err
 		}
@@ -80,25 +83,24 @@ func (db *DB) AddGrant(ctx context.Context, g store.Grant) error {
 
 // Grant implements store.Names.
 func (db *DB) Grant(ctx context.Context, token store.TokenHash) (store.Grant, error) {
-	g, err := scanGrant(db.read.row(ctx, grantOfToken, string(token)))
-	return g, missing(err, noGrant)
+	return first(ctx, db.read, noGrant, scanGrant, grantOfToken, string(token))
 }
 
 // RevokeGrant implements store.Names.
 func (db *DB) RevokeGrant(ctx context.Context, id string, at time.Time) (g store.Grant, err error) {
-	err = db.change(ctx, func(c *change) error {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
 		if _, err := c.exec(ctx, revokeGrant, millis(at), id, id); err != nil {
-			return failed(err)
+			return c.on.failed(err)
 		}
 		g, err = scanGrant(c.row(ctx, oneGrant, id))
-		return missing(err, noGrant)
+		return c.on.missing(err, noGrant)
 	})
 	return g, err
 }
 
 // Grants implements store.Names.
 func (db *DB) Grants(ctx context.Context) ([]store.Grant, error) {
-	return all(ctx, db.read.stmt(allGrants), scanGrant)
+	return all(ctx, db.read, db.read.stmt(allGrants), scanGrant)
 }
 
 // RemoveGrants implements store.Names.

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/fovea-images/fovea/params"
@@ -36,76 +37,108 @@ func scanImage(r row) (i store.Image, err error) {
 	return i, err
 }
 
+func scanOne[T any](r row) (one T, err error) { return one, r.Scan(&one) }
+
+// clean makes of text what every database can have.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
+}
+
 // AddImage implements store.Names.
 func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool, there func() error) (store.Image, error) {
 	meta, err := canonical(i.Meta)
 	if err != nil {
 		return i, err
 	}
-	i.Meta = []byte(meta)
+	i.Meta, i.Filename, i.Creator = []byte(meta), clean(i.Filename), clean(i.Creator)
 	i.Uploaded = i.Uploaded.UTC().Truncate(time.Millisecond)
 	i.Expires = i.Expires.UTC().Truncate(time.Millisecond)
 	add := addImage
 	if replace {
 		add = replaceImage
 	}
-	err = db.change(ctx, func(c *change) error {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
 		if _, err := c.account(ctx, i.Account); err != nil {
 			return err
 		}
-		if err := c.row(ctx, nextVersion).Scan(&i.Version); err != nil {
-			return failed(err)
-		}
-		if _, err := c.exec(ctx, removeExpired, i.Account, i.ID, i.Uploaded.UnixMilli()); err != nil {
-			return failed(err)
-		}
-		if err := c.one(ctx, noImage, add,
-			i.Account, i.ID, i.Filename, i.Creator, meta, i.Uploaded.UnixMilli(), i.RequireSigned, i.Draft, string(i.Blob),
-			i.Media.String(), i.Size.W, i.Size.H, i.Orientation, i.Frames, i.Alpha, i.Bytes, i.Version, millis(i.Expires)); err != nil {
+		if err := c.name(ctx, &i); err != nil {
 			return err
 		}
-		return ask(there)
+		if err := c.row(ctx, nextVersion).Scan(&i.Version); err != nil {
+			return c.on.failed(err)
+		}
+		if _, err := c.exec(ctx, removeExpired, i.Account, i.ID, i.Uploaded.UnixMilli()); err != nil {
+			return c.on.failed(err)
+		}
+		if err := c.one(ctx, noImage, add,
+			i.Account, i.ID, i.Filename, i.Creator, meta, i.Uploaded.UnixMilli(), bit(i.RequireSigned), bit(i.Draft), string(i.Blob),
+			i.Media.String(), i.Size.W, i.Size.H, int(i.Orientation), i.Frames, bit(i.Alpha), i.Bytes, i.Version, millis(i.Expires)); err != nil {
+			return err
+		}
+		return c.ask(there)
 	})
 	return i, err
 }
 
 // ask calls there, if it is anything.
-func ask(there func() error) error {
+func (c *change) ask(there func() error) error {
 	if there == nil {
 		return nil
 	}
-	return there()
+	return c.out(there)
+}
+
+// name holds an image, so that its versions only grow, and its bytes, so that nobody
+// removes them meanwhile.
+func (c *change) name(ctx context.Context, i *store.Image) error {
+	if err := c.hold(ctx, "image "+i.Account+"/"+i.ID, false); err != nil {
+		return err
+	}
+	if i.Blob == "" {
+		return nil
+	}
+	return c.hold(ctx, "bytes "+string(i.Blob), true)
 }
 
 // FillDraft implements store.Names.
 func (db *DB) FillDraft(ctx context.Context, i store.Image, there func() error) (filled store.Image, err error) {
-	err = db.change(ctx, func(c *change) error {
+	i.Filename = clean(i.Filename)
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
+		if err := c.name(ctx, &i); err != nil {
+			return err
+		}
 		if err := c.row(ctx, nextVersion).Scan(&i.Version); err != nil {
-			return failed(err)
+			return c.on.failed(err)
 		}
 		at := i.Uploaded.UnixMilli()
 		filled, err = scanImage(c.row(ctx, fillDraft,
-			i.Filename, at, string(i.Blob), i.Media.String(), i.Size.W, i.Size.H, i.Orientation, i.Frames, i.Alpha, i.Bytes, i.Version,
+			i.Filename, at, string(i.Blob), i.Media.String(), i.Size.W, i.Size.H, int(i.Orientation), i.Frames, bit(i.Alpha), i.Bytes, i.Version,
 			i.Account, i.ID, at))
-		if err := missing(err, noImage); err != nil {
+		if err := c.on.missing(err, noImage); err != nil {
 			return err
 		}
-		return ask(there)
+		return c.ask(there)
 	})
 	return filled, err
 }
 
 // ChangeImage implements store.Names.
 func (db *DB) ChangeImage(ctx context.Context, account, id string, to store.Change) (i store.Image, err error) {
-	var meta any
+	var creator, meta, signed any
+	if to.Creator != nil {
+		creator = clean(*to.Creator)
+	}
+	if to.RequireSigned != nil {
+		signed = bit(*to.RequireSigned)
+	}
 	if to.Meta != nil {
 		if meta, err = canonical(to.Meta); err != nil {
 			return i, err
 		}
 	}
-	err = db.change(ctx, func(c *change) error {
-		i, err = scanImage(c.row(ctx, changeImage, to.Creator, meta, to.RequireSigned, account, id))
-		return missing(err, noImage)
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
+		i, err = scanImage(c.row(ctx, changeImage, creator, meta, signed, account, id))
+		return c.on.missing(err, noImage)
 	})
 	return i, err
 }
@@ -117,10 +150,10 @@ func (db *DB) RemoveDrafts(ctx context.Context, then time.Time) (int64, error) {
 
 // removeOld runs a statement whose one argument is a time, and counts what it removed.
 func (db *DB) removeOld(ctx context.Context, statement string, then time.Time) (n int64, err error) {
-	err = db.change(ctx, func(c *change) error {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
 		result, err := c.exec(ctx, statement, then.UnixMilli())
 		if err != nil {
-			return failed(err)
+			return c.on.failed(err)
 		}
 		n, err = result.RowsAffected()
 		return err
@@ -130,48 +163,48 @@ func (db *DB) removeOld(ctx context.Context, statement string, then time.Time) (
 
 // Image implements store.Names.
 func (db *DB) Image(ctx context.Context, account, id string) (store.Image, error) {
-	i, err := scanImage(db.read.row(ctx, oneImage, account, id))
-	return i, missing(err, noImage)
+	return first(ctx, db.read, noImage, scanImage, oneImage, account, id)
 }
 
 // RemoveImage implements store.Names.
 func (db *DB) RemoveImage(ctx context.Context, account, id string) (i store.Image, err error) {
-	err = db.change(ctx, func(c *change) error {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
 		i, err = scanImage(c.row(ctx, removeImage, account, id))
-		return missing(err, noImage)
+		return c.on.missing(err, noImage)
 	})
 	return i, err
 }
 
 // Images implements store.Names.
 func (db *DB) Images(ctx context.Context, account, after string, limit int) ([]store.Image, error) {
-	return all(ctx, db.read.stmt(someImages), scanImage, account, after, limit)
+	return all(ctx, db.read, db.read.stmt(someImages), scanImage, account, after, limit)
 }
 
 // CountImages implements store.Names.
-func (db *DB) CountImages(ctx context.Context, account string) (n int64, err error) {
-	err = db.read.row(ctx, countImages, account).Scan(&n)
-	return n, missing(err, noAccount)
+func (db *DB) CountImages(ctx context.Context, account string) (int64, error) {
+	return first(ctx, db.read, noAccount, scanOne[int64], countImages, account)
 }
 
 // BlobUsed implements store.Names.
-func (db *DB) BlobUsed(ctx context.Context, ref store.BlobRef) (used bool, err error) {
-	err = db.read.row(ctx, blobUsed, string(ref)).Scan(&used)
-	return used, missing(err, noImage)
+func (db *DB) BlobUsed(ctx context.Context, ref store.BlobRef) (bool, error) {
+	return first(ctx, db.read, noImage, scanOne[bool], blobUsed, string(ref))
 }
 
 // RemoveBlob implements store.Names.
 func (db *DB) RemoveBlob(ctx context.Context, ref store.BlobRef, remove func() error) (removed bool, err error) {
-	err = db.change(ctx, func(c *change) error {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
+		if err := c.hold(ctx, "bytes "+string(ref), false); err != nil {
+			return err
+		}
 		var used bool
 		if err := c.row(ctx, blobUsed, string(ref)).Scan(&used); err != nil {
-			return failed(err)
+			return c.on.failed(err)
 		}
 		if used {
 			return nil
 		}
 		removed = true
-		return remove()
+		return c.out(remove)
 	})
 	return removed && err == nil, err
 }

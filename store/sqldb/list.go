@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 
 	"github.com/fovea-images/fovea/store"
@@ -15,23 +14,23 @@ import (
 // same wherever it begins: it is a stretch of an index. With them it costs what is
 // passed over.
 func (db *DB) List(ctx context.Context, q store.Query) (list []store.Image, err error) {
-	s := compose(&q)
+	s := db.read.compose(&q)
 	if len(q.Where) == 0 && q.Search == "" {
-		return all(ctx, db.read.stmt(s.text.String()), scanImage, s.values...)
+		return all(ctx, db.read, db.read.stmt(s.text.String()), scanImage, s.values...)
 	}
-	query, err := db.read.PrepareContext(ctx, s.text.String()) // of too many forms to be kept
+	query, err := db.read.PrepareContext(ctx, db.read.spell(s.text.String())) // of too many forms to be kept
 	if err != nil {
-		return nil, failed(err)
+		return nil, db.read.failed(err)
 	}
 	defer func() { err = errors.Join(err, query.Close()) }()
-	return all(ctx, query, scanImage, s.values...)
+	return all(ctx, db.read, query, scanImage, s.values...)
 }
 
 // forms are the texts of all lists without conditions and search.
-func forms() (texts []string) {
+func forms(p *pool) (texts []string) {
 	for i := range 8 {
 		q := form(i)
-		texts = append(texts, compose(&q).text.String())
+		texts = append(texts, p.compose(&q).text.String())
 	}
 	return texts
 }
@@ -48,8 +47,8 @@ func form(i int) store.Query {
 	return q
 }
 
-func compose(q *store.Query) *statement {
-	s := &statement{}
+func (p *pool) compose(q *store.Query) *statement {
+	s := &statement{dialect: p.dialect}
 	if len(q.Where) == 0 {
 		s.add("SELECT " + imageColumns + " FROM images")
 		s.page(q)
@@ -61,7 +60,7 @@ func compose(q *store.Query) *statement {
 	if q.Creator != nil && *q.Creator != "" {
 		index = "images_by_creator"
 	}
-	s.add("SELECT " + imageColumns + " FROM images WHERE (account, id) IN (SELECT account, id FROM images INDEXED BY " + index)
+	s.add("SELECT " + imageColumns + " FROM images WHERE (account, id) IN (SELECT account, id FROM images" + p.index(index))
 	s.page(q)
 	s.add(") ORDER BY uploaded " + order(q) + ", id " + order(q))
 	return s
@@ -78,7 +77,7 @@ func order(q *store.Query) string {
 func (s *statement) page(q *store.Query) {
 	s.add(" WHERE draft = 0 AND account = ?", q.Account)
 	if q.Creator != nil {
-		s.add(" AND creator = ?", *q.Creator)
+		s.add(" AND creator = ?", clean(*q.Creator))
 	}
 	if q.After != nil {
 		compare := "<"
@@ -88,16 +87,17 @@ func (s *statement) page(q *store.Query) {
 		s.add(" AND (uploaded, id) "+compare+" (?, ?)", q.After.Uploaded.UnixMilli(), q.After.ID)
 	}
 	for i := range q.Where {
-		s.condition(&q.Where[i])
+		s.where(&q.Where[i])
 	}
 	if q.Search != "" {
-		s.add(" AND instr(lower(id || char(10) || filename || char(10) || creator), lower(?)) > 0", q.Search)
+		s.add(" AND "+s.search(), clean(q.Search))
 	}
 	s.add(" ORDER BY uploaded "+order(q)+", id "+order(q)+" LIMIT ? OFFSET ?", q.Limit, q.Offset)
 }
 
 // statement is a text with its values.
 type statement struct {
+	dialect
 	text   strings.Builder
 	values []any
 }
@@ -111,32 +111,17 @@ var comparisons = [...]string{
 	store.Equal: "=", store.Greater: ">", store.GreaterEqual: ">=", store.Less: "<", store.LessEqual: "<=",
 }
 
-// condition adds one filter. Of a value in the metadata, json_type says the type,
-// ->> is the value, and -> its spelling. Before any of them is asked, the text has to
-// have what it must have if they hold: most rows are not parsed. See canonical.
-func (s *statement) condition(c *store.Condition) {
-	path := "$"
-	for _, name := range c.Field {
-		path += `."` + name + `"`
-	}
-	field := `"` + c.Field[len(c.Field)-1] + `":`
-	s.add(" AND (0")
-	for _, v := range c.Values {
-		if v.Text != nil {
-			s.add(" OR (instr(meta, ?) AND json_type(meta, ?) = 'text' AND meta ->> ? = ?)", field+quoted(*v.Text), path, path, *v.Text)
-		}
-		if v.Literal != nil {
-			s.add(" OR (instr(meta, ?) AND json_type(meta, ?) IN ('integer', 'real', 'true', 'false') AND meta -> ? = ?)", field+*v.Literal, path, path, *v.Literal)
-		}
-		if v.Number != nil {
-			s.add(" OR (instr(meta, ?) AND json_type(meta, ?) IN ('integer', 'real') AND meta ->> ? "+comparisons[c.Operator]+" CAST(? AS NUMERIC))", field, path, path, *v.Number)
-		}
-		if v.Bool != nil {
-			s.add(" OR (instr(meta, ?) AND json_type(meta, ?) = ?)", field+strconv.FormatBool(*v.Bool), path, strconv.FormatBool(*v.Bool))
-		}
+// where adds one filter: any of its values.
+func (s *statement) where(c *store.Condition) {
+	s.add(" AND (FALSE")
+	for i := range c.Values {
+		s.condition(s, c, &c.Values[i])
 	}
 	s.add(")")
 }
+
+// keyOf is how the last name of a condition's field is spelt before a value.
+func keyOf(c *store.Condition) string { return `"` + c.Field[len(c.Field)-1] + `":` }
 
 // quoted spells a string as canonical does.
 func quoted(text string) string {

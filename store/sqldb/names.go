@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,15 +21,12 @@ func noVariant() error {
 	return fault.New(fault.NoVariant, "This account doesn't have variant with this name")
 }
 
-// missing turns "no rows" into what is missing.
-func missing(err error, what func() error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return what()
+// bit is how a column has what is true.
+func bit(b bool) int {
+	if b {
+		return 1
 	}
-	if err != nil {
-		return failed(err)
-	}
-	return nil
+	return 0
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
@@ -44,16 +40,25 @@ func scanAccount(r row) (a store.Account, err error) {
 	return a, err
 }
 
+// held returns the account as the transaction sees it, and holds it: no other change
+// of its settings, variants or keys runs beside.
+func (c *change) held(ctx context.Context, hash string) (store.Account, error) {
+	if err := c.hold(ctx, "account "+hash, false); err != nil {
+		return store.Account{}, err
+	}
+	return c.account(ctx, hash)
+}
+
 // account returns the account as the transaction sees it.
 func (c *change) account(ctx context.Context, hash string) (store.Account, error) {
 	a, err := scanAccount(c.row(ctx, oneAccount, hash))
-	return a, missing(err, noAccount)
+	return a, c.on.missing(err, noAccount)
 }
 
 // AddAccount implements store.Names.
 func (db *DB) AddAccount(ctx context.Context, a store.Account, first token.Key) error {
-	return db.change(ctx, func(c *change) error {
-		if err := c.one(ctx, noAccount, addAccount, a.Hash, a.ID, a.Flexible, seconds(a.BrowserTTL)); err != nil {
+	return db.change(ctx, func(ctx context.Context, c *change) error {
+		if err := c.one(ctx, noAccount, addAccount, a.Hash, a.ID, bit(a.Flexible), seconds(a.BrowserTTL)); err != nil {
 			return err
 		}
 		if err := c.putVariant(ctx, addVariant, a.Hash, store.Public()); err != nil {
@@ -65,29 +70,28 @@ func (db *DB) AddAccount(ctx context.Context, a store.Account, first token.Key) 
 
 // ChangeAccount implements store.Names.
 func (db *DB) ChangeAccount(ctx context.Context, hash string, with func(*store.Account) error) (a store.Account, err error) {
-	err = db.change(ctx, func(c *change) error {
-		if a, err = c.account(ctx, hash); err != nil {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
+		if a, err = c.held(ctx, hash); err != nil {
 			return err
 		}
 		id := a.ID
-		if err := with(&a); err != nil {
+		if err := c.out(func() error { return with(&a) }); err != nil {
 			return err
 		}
 		a.ID, a.Hash = id, hash
-		return c.one(ctx, noAccount, changeAccount, a.Flexible, seconds(a.BrowserTTL), hash)
+		return c.one(ctx, noAccount, changeAccount, bit(a.Flexible), seconds(a.BrowserTTL), hash)
 	})
 	return a, err
 }
 
 // Account implements store.Names.
 func (db *DB) Account(ctx context.Context, hash string) (store.Account, error) {
-	a, err := scanAccount(db.read.row(ctx, oneAccount, hash))
-	return a, missing(err, noAccount)
+	return first(ctx, db.read, noAccount, scanAccount, oneAccount, hash)
 }
 
 // Accounts implements store.Names.
 func (db *DB) Accounts(ctx context.Context) ([]store.Account, error) {
-	return all(ctx, db.read.stmt(allAccounts), scanAccount)
+	return all(ctx, db.read, db.read.stmt(allAccounts), scanAccount)
 }
 
 const variantColumns = "name, options, never_signed, browser_ttl"
@@ -110,14 +114,14 @@ func (c *change) putVariant(ctx context.Context, statement, account string, v st
 	if err != nil {
 		return fmt.Errorf("variant %s: %w", v.Name, err)
 	}
-	return c.one(ctx, noVariant, statement, string(options), v.NeverRequireSigned, seconds(v.BrowserTTL), account, v.Name)
+	return c.one(ctx, noVariant, statement, string(options), bit(v.NeverRequireSigned), seconds(v.BrowserTTL), account, v.Name)
 }
 
 // room complains if there are most others already.
 func (c *change) room(ctx context.Context, count, account, name string, most int) error {
 	var others int
 	if err := c.row(ctx, count, account, name).Scan(&others); err != nil {
-		return failed(err)
+		return c.on.failed(err)
 	}
 	if others >= most {
 		return store.ErrFull
@@ -127,8 +131,8 @@ func (c *change) room(ctx context.Context, count, account, name string, most int
 
 // AddVariant implements store.Names.
 func (db *DB) AddVariant(ctx context.Context, account string, v store.Variant, most int) error {
-	return db.change(ctx, func(c *change) error {
-		if _, err := c.account(ctx, account); err != nil {
+	return db.change(ctx, func(ctx context.Context, c *change) error {
+		if _, err := c.held(ctx, account); err != nil {
 			return err
 		}
 		full := c.room(ctx, countVariants, account, v.Name, most)
@@ -144,12 +148,15 @@ func (db *DB) AddVariant(ctx context.Context, account string, v store.Variant, m
 
 // ChangeVariant implements store.Names.
 func (db *DB) ChangeVariant(ctx context.Context, account, name string, with func(*store.Variant) error) (v store.Variant, err error) {
-	err = db.change(ctx, func(c *change) error {
-		v, err = scanVariant(c.row(ctx, oneVariant, account, name))
-		if err := missing(err, noVariant); err != nil {
+	err = db.change(ctx, func(ctx context.Context, c *change) error {
+		if err := c.hold(ctx, "account "+account, false); err != nil {
 			return err
 		}
-		if err := with(&v); err != nil {
+		v, err = scanVariant(c.row(ctx, oneVariant, account, name))
+		if err := c.on.missing(err, noVariant); err != nil {
+			return err
+		}
+		if err := c.out(func() error { return with(&v) }); err != nil {
 			return err
 		}
 		v.Name = name
@@ -160,10 +167,10 @@ func (db *DB) ChangeVariant(ctx context.Context, account, name string, with func
 
 // RemoveVariant implements store.Names.
 func (db *DB) RemoveVariant(ctx context.Context, account, name string) error {
-	return db.change(ctx, func(c *change) error { return c.one(ctx, noVariant, removeVariant, account, name) })
+	return db.change(ctx, func(ctx context.Context, c *change) error { return c.one(ctx, noVariant, removeVariant, account, name) })
 }
 
 // Variants implements store.Names.
 func (db *DB) Variants(ctx context.Context, account string) ([]store.Variant, error) {
-	return all(ctx, db.read.stmt(allVariants), scanVariant, account)
+	return all(ctx, db.read, db.read.stmt(allVariants), scanVariant, account)
 }

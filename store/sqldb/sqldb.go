@@ -1,138 +1,87 @@
-// Package sqldb keeps names in SQLite.
+// Package sqldb keeps names in SQLite or PostgreSQL.
+//
+// The statements are the same for both; dialect.go says what is not.
 package sqldb
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
+	"math/rand/v2"
 	"sort"
-	"strconv"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
-	"github.com/fovea-images/fovea/internal/fault"
-	"github.com/fovea-images/fovea/store"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
-// DB is a store.Names in one SQLite file. Readers do not wait for the writer
-// (WAL); writers wait for each other, up to busyTimeout.
+// DB is a store.Names in one database.
 type DB struct {
 	read, write *pool
+	line        *line // nil: nobody tells of the changes of other processes
 }
 
-const busyTimeout = "10000" // milliseconds
-
-// Open opens the database in file, makes it if it is not there, and brings its
-// tables up to date. Several processes may have it open.
-func Open(ctx context.Context, file string) (*DB, error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+// assemble makes a DB of two pools that open makes, once migrate has brought the
+// tables up to date.
+func assemble(ctx context.Context, open func(most int) (*pool, error), writers, readers int, migrate func(context.Context, *DB) error) (_ *DB, err error) {
+	db := &DB{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if db.write, err = open(writers); err != nil {
+		return nil, err
 	}
-	// SQLite would make the file readable for everybody.
-	created, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+	if err = migrate(ctx, db); err != nil {
+		return nil, err
 	}
-	if err := created.Close(); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+	if db.read, err = open(readers); err != nil {
+		return nil, err
 	}
-	query := url.Values{"_pragma": {
-		"busy_timeout(" + busyTimeout + ")", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-	}}
-	query.Set("_txlock", "immediate") // a transaction that will write locks at once, or two could deadlock
-	source := "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + "?" + query.Encode()
-	write, err := sql.Open("sqlite", source)
-	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", file, err)
+	if err = db.write.prepare(ctx, changes[:]); err != nil {
+		return nil, err
 	}
-	write.SetMaxOpenConns(1)
-	db := &DB{write: &pool{DB: write}}
-	if err := patiently(ctx, db.migrate); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.write.Close())
-	}
-	read, err := sql.Open("sqlite", source)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.write.Close())
-	}
-	read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
-	read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
-	db.read = &pool{DB: read}
-	err = db.write.prepare(ctx, changes[:])
-	if err == nil {
-		err = db.read.prepare(ctx, append(forms(), looks[:]...))
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), db.Close())
+	if err = db.read.prepare(ctx, append(forms(db.read), looks[:]...)); err != nil {
+		return nil, err
 	}
 	return db, nil
-}
-
-// patiently calls do again while another starter holds the file: the change to
-// WAL needs it alone, and SQLite does not wait for that by itself.
-func patiently(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		err := do(ctx)
-		if !busy(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// busy reports whether another connection holds what err's statement wanted.
-func busy(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-// failed wraps what the database says; the caller of one that stays busy may try
-// again.
-func failed(err error) error {
-	if busy(err) {
-		return fault.Wrap(fault.Overloaded, err, "The database is busy; try again shortly")
-	}
-	return fmt.Errorf("database: %w", err)
 }
 
 // Close implements store.Names.
 func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
 
-// migrate runs the migrations that the file has not seen, in one transaction
-// that two starters cannot both be in.
-func (db *DB) migrate(ctx context.Context) error {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+// ErrEmpty says that a database has no tables, and that none were to be made.
+var ErrEmpty = errors.New("it has no tables yet; serve makes them")
+
+// migrate runs the migrations in folder that the database has not seen, in one
+// transaction that two starters cannot both be in.
+func (db *DB) migrate(ctx context.Context, migrations fs.FS, folder string, look bool) error {
+	files, err := fs.Glob(migrations, folder+"/*.sql")
 	if err != nil {
 		return err
 	}
 	sort.Strings(files)
-	return db.change(ctx, func(c *change) error {
-		var done int
-		if err := c.tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&done); err != nil {
+	return db.change(ctx, func(ctx context.Context, c *change) error {
+		if err := c.hold(ctx, "migrations", false); err != nil {
+			return err
+		}
+		done, err := c.on.number(ctx, c.tx)
+		if err != nil {
 			return err
 		}
 		if done > len(files) {
 			return fmt.Errorf("it is of version %d, made by a newer program; this one knows %d", done, len(files))
 		}
+		switch {
+		case done == len(files):
+			return nil
+		case look && done == 0:
+			return ErrEmpty
+		case look:
+			return fmt.Errorf("it is of version %d; serve brings it to %d", done, len(files))
+		}
 		for _, file := range files[done:] {
-			text, err := migrations.ReadFile(file)
+			text, err := fs.ReadFile(migrations, file)
 			if err != nil {
 				return err
 			}
@@ -140,39 +89,71 @@ func (db *DB) migrate(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", file, err)
 			}
 		}
-		_, err := c.tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(len(files)))
-		return err
+		return c.on.setNumber(ctx, c.tx, len(files))
 	})
 }
 
+// tries is how often a change is begun that another one has spoilt.
+const tries = 5
+
 // change runs do in a transaction that is committed if do succeeds, and that no
-// other change runs beside, in whatever process.
-func (db *DB) change(ctx context.Context, do func(*change) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return failed(err)
+// other change runs beside that holds the same, in whatever process. What another one
+// has spoilt is done again, unless do has called out.
+func (db *DB) change(ctx context.Context, do func(context.Context, *change) error) error {
+	for try := 1; ; try++ {
+		c := &change{on: db.write}
+		err := c.run(ctx, do)
+		if err == nil || c.called || try == tries || !db.write.again(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(try)*5*time.Millisecond + rand.N(5*time.Millisecond)): //nolint:gosec // no secret
+		}
 	}
-	if err := do(&change{tx, db.write}); err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+}
+
+// run is one try of a change.
+func (c *change) run(ctx context.Context, do func(context.Context, *change) error) (err error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if c.on.patience > 0 {
+		c.watch = time.AfterFunc(c.on.patience, func() { c.slow.Store(true); end() })
+		defer c.watch.Stop()
+		defer func() {
+			if err != nil && c.slow.Load() {
+				err = c.on.failed(errors.Join(err, context.DeadlineExceeded))
+			}
+		}()
 	}
-	if err := tx.Commit(); err != nil {
-		return failed(err)
+	if c.tx, err = c.on.BeginTx(ctx, c.on.options()); err != nil {
+		return c.on.failed(err)
+	}
+	if err := do(ctx, c); err != nil {
+		return errors.Join(err, ignoreDone(c.tx.Rollback()))
+	}
+	if err := c.tx.Commit(); err != nil {
+		return c.on.failed(err)
 	}
 	return nil
 }
 
+// out calls what is not the database's business, however long that takes.
+func (c *change) out(call func() error) error {
+	c.called = true
+	if c.watch != nil {
+		c.watch.Stop()
+		defer c.watch.Reset(c.on.patience)
+	}
+	return call()
+}
+
+// ignoreDone leaves out that a transaction has ended, or that its connection has:
+// what ended it has been said.
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil
-	}
-	return err
-}
-
-// taken turns the breach of a unique key into store.ErrExists.
-func taken(err error) error {
-	var e *sqlite.Error
-	if errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE) {
-		return store.ErrExists
 	}
 	return err
 }

@@ -14,17 +14,22 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	storetest.Names(t, func(t *testing.T) store.Names {
-		db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a b?#%", "names.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := db.Close(); err != nil {
-				t.Error(err)
+	storetest.Names(t, func(t *testing.T) (one, other store.Names) {
+		file := filepath.Join(t.TempDir(), "a b?#%", "names.db")
+		var open [2]*DB
+		for i := range open {
+			db, err := Open(t.Context(), file)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
-		return db
+			t.Cleanup(func() {
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			open[i] = db
+		}
+		return open[0], open[1]
 	})
 }
 
@@ -148,13 +153,13 @@ func TestAFilteredListReadsOneIndex(t *testing.T) {
 			q.Creator, want = &me, "USING INDEX images_by_creator (account=? AND creator=?"
 		}
 		q.Where = []store.Condition{{Field: []string{"n"}, Values: []store.Value{{Number: &five}}}}
-		s := compose(&q)
+		s := db.read.compose(&q)
 		query, err := db.read.PrepareContext(t.Context(), "EXPLAIN QUERY PLAN "+s.text.String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer query.Close()
-		plan, err := all(t.Context(), query, func(r row) (step string, err error) {
+		plan, err := all(t.Context(), db.read, query, func(r row) (step string, err error) {
 			var a, b, c int
 			return step, r.Scan(&a, &b, &c, &step)
 		}, s.values...)

@@ -27,7 +27,7 @@ func BenchmarkPrepared(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	page := compose(&store.Query{Account: account.Hash, Limit: 1})
+	page := db.read.compose(&store.Query{Account: account.Hash, Limit: 1})
 	for _, tt := range []struct {
 		name, text string
 		args       []any
@@ -35,7 +35,7 @@ func BenchmarkPrepared(b *testing.B) {
 		b.Run(tt.name+"/prepared", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := scanImage(db.read.row(b.Context(), tt.text, tt.args...)); err != nil {
+				if _, err := first(b.Context(), db.read, noImage, scanImage, tt.text, tt.args...); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -16,7 +16,7 @@ const (
 	oneVariant    = "SELECT " + variantColumns + " FROM variants WHERE account = ? AND name = ?"
 	allVariants   = "SELECT " + variantColumns + " FROM variants WHERE account = ? ORDER BY name"
 
-	putKey    = "REPLACE INTO keys (account, name, value) VALUES (?, ?, ?)"
+	putKey    = "INSERT INTO keys (account, name, value) VALUES (?, ?, ?) ON CONFLICT (account, name) DO UPDATE SET value = excluded.value"
 	removeKey = "DELETE FROM keys WHERE account = ? AND name = ?"
 	countKeys = "SELECT count(*) FROM keys WHERE account = ? AND name <> ?"
 	allKeys   = "SELECT name, value FROM keys WHERE account = ? ORDER BY name"
@@ -28,9 +28,13 @@ const (
 	grantOfToken    = "SELECT " + grantColumns + " FROM grants WHERE hash = ?"
 	allGrants       = "SELECT " + grantColumns + " FROM grants ORDER BY created, id"
 
-	nextVersion     = "UPDATE versions SET last = last + 1 RETURNING last"
-	addImage        = "INSERT INTO images (" + imageColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	replaceImage    = "REPLACE INTO images (" + imageColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	nextVersion  = "UPDATE versions SET last = last + 1 RETURNING last"
+	addImage     = "INSERT INTO images (" + imageColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	replaceImage = addImage + `
+		ON CONFLICT (account, id) DO UPDATE SET filename = excluded.filename, creator = excluded.creator, meta = excluded.meta,
+			uploaded = excluded.uploaded, require_signed = excluded.require_signed, draft = excluded.draft, blob = excluded.blob,
+			media = excluded.media, width = excluded.width, height = excluded.height, orientation = excluded.orientation,
+			frames = excluded.frames, alpha = excluded.alpha, bytes = excluded.bytes, version = excluded.version, expires = excluded.expires`
 	removeExpired   = "DELETE FROM images WHERE account = ? AND id = ? AND draft = 1 AND expires <= ?"
 	removeOldDrafts = "DELETE FROM images WHERE draft = 1 AND expires < ?"
 	fillDraft       = `

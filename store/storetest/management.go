@@ -15,23 +15,29 @@ import (
 	"github.com/fovea-images/fovea/token"
 )
 
-func drafts(t *testing.T, begin opener, image store.Image) {
+func drafts(t *testing.T, begin opener, both pair, image store.Image) {
 	draft := store.Image{
 		Account: image.Account, ID: image.ID, Creator: "me", Meta: []byte(`{"a":1}`), RequireSigned: true, Draft: true,
 		Uploaded: image.Uploaded, Expires: image.Uploaded.Add(time.Minute),
 	}
-	put := func(t *testing.T) store.Names {
-		names := begin(t)
+	add := func(t *testing.T, names store.Names) {
+		t.Helper()
 		if _, err := names.AddImage(t.Context(), draft, false, nil); err != nil {
 			t.Fatal(err)
 		}
+	}
+	put := func(t *testing.T) store.Names {
+		names := begin(t)
+		add(t, names)
 		return names
 	}
 	t.Run("a draft is filled once, of many at once", func(t *testing.T) {
-		names := put(t)
+		two := both(t)
+		add(t, two[0])
 		var won atomic.Int64
 		var all sync.WaitGroup
-		for range 4 {
+		for i := range 4 {
+			names := two[i%2]
 			all.Go(func() {
 				switch got, err := names.FillDraft(t.Context(), image, nil); {
 				case err == nil:

@@ -23,21 +23,22 @@ import (
 
 var firstKey = token.Key{Name: store.DefaultKey, Value: "first"}
 
-// Names runs the suite; open returns an empty keeper.
-func Names(t *testing.T, open func(t *testing.T) store.Names) {
+// Names runs the suite; open returns an empty keeper, as two processes have it open.
+func Names(t *testing.T, open func(t *testing.T) (one, other store.Names)) {
 	account := store.NewAccount("")
 	image := store.Image{
 		Account: account.Hash, ID: "shoes/röd 1%.jpg", Filename: "röd.jpg", Creator: "me", Meta: []byte(`{"a":[1,2]}`),
 		Uploaded: time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC), RequireSigned: true, Blob: store.BlobRef(fmt.Sprintf("%064d", 7)),
 		Media: params.WebP, Size: params.Size{W: 4032, H: 3024}, Orientation: 6, Frames: 24, Alpha: true, Bytes: 1 << 40,
 	}
-	begin := func(t *testing.T) store.Names {
-		names := open(t)
-		if err := names.AddAccount(t.Context(), account, firstKey); err != nil {
+	both := func(t *testing.T) [2]store.Names {
+		one, other := open(t)
+		if err := one.AddAccount(t.Context(), account, firstKey); err != nil {
 			t.Fatal(err)
 		}
-		return names
+		return [2]store.Names{one, other}
 	}
+	begin := func(t *testing.T) store.Names { return both(t)[0] }
 	accounts(t, begin, account)
 	t.Run("an image comes back whole, with a version", func(t *testing.T) {
 		names := begin(t)
@@ -69,14 +70,15 @@ func Names(t *testing.T, open func(t *testing.T) store.Names) {
 			}
 		}
 	})
-	t.Run("what is changed by many at once is changed by all", func(t *testing.T) { counters(t, begin(t), account.Hash) })
+	t.Run("what is changed by many at once is changed by all", func(t *testing.T) { counters(t, both(t), account.Hash) })
 	removals(t, begin, image)
-	drafts(t, begin, image)
+	drafts(t, begin, both, image)
 	lists(t, begin, image)
 	t.Run("only given fields change", func(t *testing.T) { changes(t, begin(t), image) })
 	t.Run("keys are added, rotated and removed, and never run out", func(t *testing.T) { keys(t, begin(t), account.Hash) })
 	t.Run("grants are found by their token until they are revoked", func(t *testing.T) { grants(t, begin(t), account.Hash) })
-	t.Run("many write at once", func(t *testing.T) { crowd(t, begin(t), image) })
+	t.Run("many write at once", func(t *testing.T) { crowd(t, both(t), image) })
+	races(t, both, image)
 	t.Run("an ended context ends the call", func(t *testing.T) {
 		names := begin(t)
 		ctx, end := context.WithCancel(t.Context())
@@ -265,9 +267,10 @@ func variants(t *testing.T, names store.Names, account string) {
 }
 
 // counters has many add to what is there.
-func counters(t *testing.T, names store.Names, account string) {
+func counters(t *testing.T, both [2]store.Names, account string) {
 	var all sync.WaitGroup
 	for w := range 4 {
+		names := both[w%2]
 		all.Go(func() {
 			for i := range 10 {
 				_, err1 := names.ChangeAccount(t.Context(), account, func(a *store.Account) error { a.BrowserTTL += time.Second; return nil })
@@ -283,6 +286,7 @@ func counters(t *testing.T, names store.Names, account string) {
 		})
 	}
 	all.Wait()
+	names := both[0]
 	got, err1 := names.Account(t.Context(), account)
 	variants, err2 := names.Variants(t.Context(), account)
 	keys, err3 := names.Keys(t.Context(), account)
@@ -333,11 +337,12 @@ func removals(t *testing.T, begin opener, image store.Image) {
 	})
 }
 
-func crowd(t *testing.T, names store.Names, image store.Image) {
+func crowd(t *testing.T, both [2]store.Names, image store.Image) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	versions := map[int64]bool{}
 	for w := range 4 {
+		names := both[w%2]
 		all.Go(func() {
 			for i := range 20 {
 				mine := image

@@ -1,0 +1,200 @@
+package sqldb
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fovea-images/fovea/cache/redis/redistest"
+	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/store/sqldb/postgrestest"
+)
+
+// told gathers what a DB hears.
+type told struct {
+	mu   sync.Mutex
+	tags []string
+	all  int // times that it was everything
+}
+
+func (to *told) hear(tags ...string) {
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	if to.tags = append(to.tags, tags...); len(tags) == 0 {
+		to.all++
+	}
+}
+
+func (to *told) has(tag string) bool {
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	return strings.Contains(strings.Join(to.tags, "\n")+"\n", tag+"\n")
+}
+
+func (to *told) everything() int {
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	return to.all
+}
+
+// listen has db hear until the test ends.
+func listen(t *testing.T, db *DB) *told {
+	t.Helper()
+	to := &told{}
+	ctx, end := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		db.Listen(ctx, to.hear)
+	}()
+	t.Cleanup(func() { end(); <-done })
+	redistest.Until(t, "the database is heard", db.Vouched)
+	return to
+}
+
+func account(t *testing.T, db *DB) store.Account {
+	t.Helper()
+	a := store.NewAccount("")
+	if err := db.AddAccount(t.Context(), a, store.NewKey("default")); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// What is acknowledged outlives an outage, and nothing is vouched for that may have been missed.
+func TestADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]struct {
+		begin, end func(*postgrestest.Server, *testing.T)
+	}{
+		"killed":  {func(s *postgrestest.Server, _ *testing.T) { s.Kill() }, (*postgrestest.Server).Restart},
+		"stopped": {(*postgrestest.Server).Pause, (*postgrestest.Server).Resume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := postgrestest.Start(t)
+			db, err := OpenPostgres(t.Context(), Postgres{URL: server.Database(t, "names"), Connections: 4, Timeout: time.Second, Trust: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			a, to := account(t, db), listen(t, db)
+			kept := 0
+			for ; kept < 5; kept++ {
+				if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: string(rune('a' + kept))}, false, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := to.everything()
+			outage.begin(server, t)
+			if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "z"}, false, nil); !fault.Is(err, fault.Overloaded) {
+				t.Errorf("an image: %v", err)
+			}
+			if _, err := db.Image(t.Context(), a.Hash, "a"); !fault.Is(err, fault.Overloaded) {
+				t.Errorf("a look: %v", err)
+			}
+			redistest.Until(t, "nothing is vouched for", func() bool { return !db.Vouched() })
+			if err := db.Ready(); err == nil || strings.Contains(err.Error(), "secret") {
+				t.Errorf("ready: %v", err)
+			}
+			outage.end(server, t)
+			redistest.Until(t, "the database is heard again", db.Vouched)
+			if to.everything() == before || db.Lost() == 0 || db.Ready() != nil {
+				t.Errorf("everything was to be forgotten %d and %d times, %d connections were lost, %v", before, to.everything(), db.Lost(), db.Ready())
+			}
+			redistest.Until(t, "a change is made", func() bool {
+				_, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "after"}, true, nil)
+				return err == nil
+			})
+			for i := range kept {
+				if _, err := db.Image(t.Context(), a.Hash, string(rune('a'+i))); err != nil {
+					t.Errorf("an image that was acknowledged: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// late is a way to a server on which every answer takes a while.
+type late struct {
+	address string
+	delay   atomic.Int64 // nanoseconds
+}
+
+func detour(t *testing.T, to string) *late {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &late{address: listener.Addr().String()}
+	var all sync.WaitGroup
+	ctx, end := context.WithCancel(context.Background())
+	t.Cleanup(func() { end(); _ = listener.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			context.AfterFunc(ctx, func() { _ = from.Close(); _ = there.Close() })
+			all.Go(func() { _, _ = io.Copy(there, from); _ = there.Close() })
+			all.Go(func() { l.carry(ctx, from, there); _ = from.Close() })
+		}
+	})
+	return l
+}
+
+func (l *late) carry(ctx context.Context, to, from net.Conn) {
+	room := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(room)
+		if delay := time.Duration(l.delay.Load()); n > 0 && delay > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(delay):
+			}
+		}
+		if _, bad := to.Write(room[:n]); err != nil || bad != nil {
+			return
+		}
+	}
+}
+
+func TestASlowDatabaseIsSlowAndNoMore(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	url := server.Database(t, "names")
+	way := detour(t, server.Address)
+	db, err := OpenPostgres(t.Context(), Postgres{URL: strings.Replace(url, server.Address, way.address, 1), Connections: 4, Timeout: 10 * time.Second, Trust: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	a := account(t, db)
+	to := listen(t, db)
+	way.delay.Store(int64(200 * time.Millisecond))
+	if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "a"}, false, nil); err != nil {
+		t.Errorf("200 ms: %v", err)
+	}
+	other := openPostgres(t, url)
+	if _, err := other.RemoveImage(t.Context(), a.Hash, "a"); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Until(t, "what is told late is heard", func() bool { return to.has("image:" + a.Hash + "/a") })
+	if !db.Vouched() {
+		t.Error("a database that is slow is not believed")
+	}
+	way.delay.Store(int64(time.Minute))
+	redistest.Until(t, "one that is slower than all patience is not believed", func() bool { return !db.Vouched() })
+}

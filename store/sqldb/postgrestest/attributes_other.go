@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package postgrestest
+
+import "syscall"
+
+func attributes(owner *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: owner, Setpgid: true}
+}

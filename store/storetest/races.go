@@ -1,0 +1,158 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/token"
+)
+
+// pair opens an empty keeper as two processes have it.
+type pair = func(t *testing.T) [2]store.Names
+
+// races looks at what two processes do at the same time.
+func races(t *testing.T, both pair, image store.Image) {
+	t.Run("of many who add the same id one does", func(t *testing.T) { oneWins(t, both(t), image) })
+	t.Run("an image that many replace has the newest version", func(t *testing.T) { replacements(t, both(t), image) })
+	t.Run("the last key never goes", func(t *testing.T) { lastKeys(t, both(t), image.Account) })
+	t.Run("no bytes go while a name is given them", func(t *testing.T) { contested(t, both(t), image) })
+	t.Run("what one process changes the other sees at once", func(t *testing.T) {
+		two := both(t)
+		want, err := two[0].AddImage(t.Context(), image, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := two[1].Image(t.Context(), image.Account, image.ID)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got)\n%s", err, diff)
+		}
+	})
+	t.Run("text that no database can have is kept readable", func(t *testing.T) {
+		names := both(t)[0]
+		img := image
+		img.Filename, img.Creator = "a\x00b\xffc", "\x00"
+		if _, err := names.AddImage(t.Context(), img, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		got, err := names.Image(t.Context(), img.Account, img.ID)
+		if err != nil || got.Filename != "a\ufffdb\ufffdc" || got.Creator != "\ufffd" {
+			t.Errorf("%q, %q, %v", got.Filename, got.Creator, err)
+		}
+	})
+}
+
+func oneWins(t *testing.T, both [2]store.Names, image store.Image) {
+	var won atomic.Int64
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			switch _, err := both[i%2].AddImage(t.Context(), image, false, nil); {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, store.ErrExists):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 {
+		t.Errorf("added %d times", won.Load())
+	}
+}
+
+func replacements(t *testing.T, both [2]store.Names, image store.Image) {
+	var newest atomic.Int64
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for range 10 {
+				added, err := both[i%2].AddImage(t.Context(), image, true, nil)
+				if err != nil {
+					t.Error(err)
+				}
+				for at := newest.Load(); added.Version > at && !newest.CompareAndSwap(at, added.Version); {
+					at = newest.Load()
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got, err := both[0].Image(t.Context(), image.Account, image.ID); err != nil || got.Version != newest.Load() {
+		t.Errorf("version %d, %v; the newest is %d", got.Version, err, newest.Load())
+	}
+}
+
+func lastKeys(t *testing.T, both [2]store.Names, account string) {
+	for i := range 8 {
+		other := token.Key{Name: "other", Value: "o"}
+		if err := both[0].SetKey(t.Context(), account, other, 2); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for j, name := range []string{store.DefaultKey, other.Name} {
+			all.Go(func() {
+				if err := both[j].RemoveKey(t.Context(), account, name, token.Key{Name: store.DefaultKey, Value: token.Secret(fmt.Sprint("fresh", i))}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if keys, err := both[0].Keys(t.Context(), account); err != nil || len(keys) != 1 || keys[0].Name != store.DefaultKey {
+			t.Fatalf("%d keys, %v", len(keys), err)
+		}
+	}
+}
+
+// contested has one process name bytes while the other one removes them.
+func contested(t *testing.T, both [2]store.Names, image store.Image) {
+	var naming, removing, gone atomic.Bool
+	for i := range 10 {
+		mine := image
+		mine.ID = fmt.Sprint("i", i)
+		gone.Store(false)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := both[0].AddImage(t.Context(), mine, false, func() error {
+				naming.Store(true)
+				defer naming.Store(false)
+				for range 5000 { // gives the other process the time that it would need
+					runtime.Gosched()
+				}
+				if removing.Load() {
+					t.Error("bytes are removed while they are named")
+				}
+				gone.Store(false) // it would put them again
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			if _, err := both[1].RemoveBlob(t.Context(), image.Blob, func() error {
+				removing.Store(true)
+				defer removing.Store(false)
+				if naming.Load() {
+					t.Error("bytes are named while they are removed")
+				}
+				gone.Store(true)
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		if gone.Load() {
+			t.Error("an image without its bytes")
+		}
+		if _, err := both[1].RemoveImage(t.Context(), mine.Account, mine.ID); err != nil {
+			t.Error(err)
+		}
+	}
+}

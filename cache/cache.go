@@ -164,6 +164,23 @@ func (c *Cache) Get(ctx context.Context, key string, job Job) (*Entry, Outcome, 
 	return c.fill(ctx, key, job)
 }
 
+// Fresh returns the entry of key that Get would call a Hit at now, if it is at hand: no
+// slower tier is asked. Otherwise it returns nil, and the caller turns to Get. It calls
+// for no job, and with a true clock reads none.
+func (c *Cache) Fresh(ctx context.Context, key string, now time.Time) *Entry {
+	if !c.vouched() {
+		return nil
+	}
+	if c.Fleet != nil {
+		now = c.time() // that of all its nodes
+	}
+	entry, ok := c.Tier.Get(ctx, key)
+	if !ok || entry.Fault != nil || !c.good(entry, now, true) {
+		return nil
+	}
+	return entry
+}
+
 // passing reports whether a failure says nothing about the image itself, so that
 // an old answer is better than none.
 func passing(err error) bool {

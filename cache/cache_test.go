@@ -91,7 +91,11 @@ func newFixture(t *testing.T) *fixture {
 // want gets "k" by j and compares what comes; body "" wants an error or a fault.
 func (f *fixture) want(j Job, body string, outcome Outcome) {
 	f.t.Helper()
+	fresh := f.Fresh(f.t.Context(), "k", f.now())
 	e, o, err := f.Get(f.t.Context(), "k", j)
+	if (fresh != nil) != (o == Hit) || fresh != nil && fresh != e {
+		f.t.Fatalf("Fresh got %v where Get got %v", fresh, o)
+	}
 	got := ""
 	if err == nil && e.Fault == nil {
 		got = string(e.Body)

@@ -61,6 +61,7 @@ type Chain struct {
 	links []*link
 	log   *slog.Logger
 	now   func() time.Time
+	real  bool // now is the true clock
 	pool  sync.Pool
 }
 
@@ -70,7 +71,7 @@ var validName = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 func New(o Options) (*Chain, error) {
 	c := &Chain{log: o.Log, now: o.Now}
 	if c.now == nil {
-		c.now = time.Now
+		c.now, c.real = time.Now, true
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -129,10 +130,17 @@ func newLink(spec Link) (*link, error) {
 // isFor reports whether the rule is for a request with this host and target.
 func isFor(l *link, host, target []byte) bool {
 	host, path := split(host, target)
+	if anyMatches(l.match, host, path) {
+		return true
+	}
 	var room [256]byte
 	plain := unescaped(room[:0], path)
-	for i := range l.match {
-		if p := &l.match[i]; matches(p, host, path) || plain != nil && matches(p, host, plain) {
+	return plain != nil && anyMatches(l.match, host, plain)
+}
+
+func anyMatches(patterns []Pattern, host, path []byte) bool {
+	for i := range patterns {
+		if matches(&patterns[i], host, path) {
 			return true
 		}
 	}
@@ -142,17 +150,34 @@ func isFor(l *link, host, target []byte) bool {
 // Wants reports whether any rule is for a request with this Host header and raw target.
 // It keeps nothing of them and allocates nothing.
 func (c *Chain) Wants(host, target []byte) bool {
-	for _, l := range c.links {
+	return c.first(host, target) >= 0
+}
+
+// first is the place of the first rule that is for such a request; -1 = there is none.
+func (c *Chain) first(host, target []byte) int {
+	for i, l := range c.links {
 		if isFor(l, host, target) {
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 // Begin returns an empty exchange; Release takes it back, and all that it handed out
 // with it.
 func (c *Chain) Begin() *Exchange { return c.pool.Get().(*Exchange) }
+
+// Meet begins the exchange of a request with this Host header and raw target, which
+// Load is to be given then; nil: no rule is for it, and nothing was done.
+func (c *Chain) Meet(host, target []byte) *Exchange {
+	first := c.first(host, target)
+	if first < 0 {
+		return nil
+	}
+	x := c.Begin()
+	x.first = first + 1
+	return x
+}
 
 // Release ends an exchange.
 func (c *Chain) Release(x *Exchange) {
@@ -164,9 +189,16 @@ func (c *Chain) Release(x *Exchange) {
 // x.Stopped that a rule has answered it. The error is a fault of kind RuleFailed around
 // a *Failure: a rule failed, and its policy is to refuse.
 func (c *Chain) Request(ctx context.Context, x *Exchange) error {
-	at := c.now()
-	for _, l := range c.links {
-		if !isFor(l, x.host(), x.uri) {
+	at := x.At
+	if at.IsZero() {
+		at = c.now()
+	}
+	links := c.links
+	if x.first > 0 { // those before it are not for what was received
+		links = links[x.first-1:]
+	}
+	for i, l := range links {
+		if (i > 0 || x.first == 0) && !isFor(l, x.host(), x.uri) {
 			continue
 		}
 		begun := at
@@ -201,7 +233,7 @@ func (c *Chain) call(ctx context.Context, l *link, x *Exchange, v *Visit, begun 
 	if err == nil {
 		err = x.settle(!v.Next)
 	}
-	now := c.now()
+	now := c.after(begun)
 	l.stats.called(now.Sub(begun), v.Units)
 	if err != nil {
 		l.breaker.failed(may, now)
@@ -223,6 +255,15 @@ func (c *Chain) call(ctx context.Context, l *link, x *Exchange, v *Visit, begun 
 	return now, nil
 }
 
+// after is the time now, which is after then. Telling how long ago something was is half
+// the work of telling the time.
+func (c *Chain) after(then time.Time) time.Time {
+	if c.real {
+		return then.Add(time.Since(then))
+	}
+	return c.now()
+}
+
 // failed tells of a failure and returns it as one.
 func (c *Chain) failed(l *link, phase string, err error) *Failure {
 	var f *Failure
@@ -236,7 +277,7 @@ func (c *Chain) failed(l *link, phase string, err error) *Failure {
 
 // host is the Host header.
 func (x *Exchange) host() []byte {
-	for _, f := range x.header {
+	for _, f := range x.lines() {
 		if string(f.Name) == "host" {
 			return f.Value
 		}
@@ -301,7 +342,7 @@ func (c *Chain) Response(ctx context.Context, x *Exchange, failed bool) {
 		touched, vary := len(x.touched), len(x.vary)
 		visit.Units = 0
 		err := l.rule.Response(ctx, x, visit, failed)
-		now := c.now()
+		now := c.after(begun)
 		switch {
 		case errors.Is(err, ErrGone):
 			l.breaker.released(may)

@@ -206,3 +206,78 @@ func TestLongLinesShowNoProof(t *testing.T) {
 		}
 	}
 }
+
+// told is header lines that wait to be asked for.
+type told struct {
+	lines [][2]string
+	times int
+}
+
+func (l *told) Tell(x *plugins.Exchange) {
+	l.times++
+	for _, line := range l.lines {
+		x.LoadHeader([]byte(line[0]), []byte(line[1]))
+	}
+}
+
+// Header lines are copied once, and only for a rule that looks at them.
+func TestHeadersWaitToBeAskedFor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		steps []string
+		times int
+		want  string
+	}{
+		"a rule that looks at none":        {[]string{"u/p/new"}, 0, ""},
+		"a rule that writes one":           {[]string{"sx-b\x002"}, 1, "x-a=1 x-b=2"},
+		"a rule that writes one, later":    {[]string{"u/p/new", "sx-a\x003"}, 1, "x-a=3"},
+		"a rule that writes of the answer": {[]string{"Sx-c\x004"}, 1, "x-a=1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, plugins.Link{Name: "one", Match: []string{"/p/*"}, Rule: &native{steps: tt.steps}})
+			source := &told{lines: [][2]string{{"X-A", "1"}}}
+			host, target := []byte("a.com"), []byte("/p/shoe")
+			if x := s.Meet(host, []byte("/q/shoe")); x != nil {
+				t.Fatal("no rule is for it")
+			}
+			for range 2 { // an exchange that is used again asks its own source
+				source.times = 0
+				x := s.Meet(host, target)
+				x.Load([]byte("GET"), target)
+				x.LoadLater(source)
+				if err := s.Request(t.Context(), x); err != nil {
+					t.Fatal(err)
+				}
+				if source.times != tt.times {
+					t.Errorf("told %d times", source.times)
+				}
+				if tt.times > 0 {
+					var got []string
+					for _, f := range x.Fields(plugins.RequestHeader) {
+						got = append(got, string(f.Name)+"="+string(f.Value))
+					}
+					if strings.Join(got, " ") != tt.want || source.times != 1 {
+						t.Errorf("%q, told %d times", got, source.times)
+					}
+				}
+				s.Release(x)
+			}
+		})
+	}
+}
+
+// The place where a request has met its first rule is not asked for again, and rules
+// behind it are asked by what it has become.
+func TestTheWayBeginsAtTheFirstRuleThatIsForIt(t *testing.T) {
+	other, first, second := &native{}, &native{steps: []string{"u/b"}}, &native{}
+	s := newSetup(t, plugins.Link{Name: "other", Match: []string{"/b", "/c"}, Rule: other},
+		plugins.Link{Name: "first", Match: []string{"/a"}, Rule: first}, plugins.Link{Name: "second", Match: []string{"/b"}, Rule: second})
+	x := s.Meet([]byte("a.com"), []byte("/a"))
+	defer s.Release(x)
+	x.Load([]byte("GET"), []byte("/a"))
+	if err := s.Request(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if other.calls.Load() != 0 || first.calls.Load() != 1 || second.calls.Load() != 1 {
+		t.Error(other.calls.Load(), first.calls.Load(), second.calls.Load())
+	}
+}

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,7 @@ type Door struct {
 	Accepts func(accept []byte) string // output formats that an Accept header takes
 	Client  netip.AddrPort             // address of the client
 	Secure  bool                       // it came over TLS
+	At      time.Time                  // when it came; zero: when the rules begin
 	Body    []byte                     // requests for images have none; for tests of the contract
 	// Now and Random are the rules' clock and dice; nil: the true ones.
 	Now    func() time.Time
@@ -54,6 +56,7 @@ type Exchange struct {
 	Door
 	method, uri, received []byte
 	header                []Field
+	later                 Source  // of header, as long as nobody has asked for it
 	waiting               []Field // answer headers of the rules, for the final answer
 	vary                  []Field // names only
 	tags                  [][]byte
@@ -70,6 +73,7 @@ type Exchange struct {
 	altered    bool     // a rule wrote method or headers
 	rewritten  [][]byte // names of the request's headers that rules wrote
 
+	first   int   // place of the first rule that is for it, from 1; 0 = not known
 	link    *link // the rule that has it now; nil = none
 	writer  *link // the last one that wrote the URI
 	before  snapshot
@@ -79,7 +83,7 @@ type Exchange struct {
 	calls   []call
 	steps   *[]Step // what happened, for explain; nil = nobody asks
 	arena   []byte
-	secrets [][]byte
+	secrets [][]byte // the visitor's proofs, once a rule has written a line
 }
 
 // snapshot is what a rule's failure brings back.
@@ -100,11 +104,12 @@ type call struct {
 
 func (x *Exchange) reset() {
 	clear(x.calls)
-	*x = Exchange{
-		header: x.header[:0], waiting: x.waiting[:0], vary: x.vary[:0], tags: x.tags[:0], body: x.body[:0],
-		answer: x.answer[:0], touched: x.touched[:0], rewritten: x.rewritten[:0], calls: x.calls[:0], arena: x.arena[:0], secrets: x.secrets[:0],
-		before: snapshot{header: x.before.header[:0], waiting: x.before.waiting[:0]},
-	}
+	header, waiting, vary, tags, body := x.header, x.waiting, x.vary, x.tags, x.body
+	answer, touched, rewritten, calls, arena, secrets, before := x.answer, x.touched, x.rewritten, x.calls, x.arena, x.secrets, x.before
+	*x = Exchange{} // alone, so that it is cleared where it is
+	x.header, x.waiting, x.vary, x.tags, x.body = header[:0], waiting[:0], vary[:0], tags[:0], body[:0]
+	x.answer, x.touched, x.rewritten, x.calls, x.arena, x.secrets = answer[:0], touched[:0], rewritten[:0], calls[:0], arena[:0], secrets[:0]
+	x.before.header, x.before.waiting = before.header[:0], before.waiting[:0]
 	if cap(x.body) > 64<<10 || cap(x.arena) > 64<<10 { // one large request must not be paid for ever
 		x.body, x.arena = nil, nil
 	}
@@ -131,12 +136,14 @@ func (x *Exchange) keepLower(b []byte) []byte {
 func (x *Exchange) Load(method, target []byte) {
 	x.method, x.uri = x.keep(method), x.keep(target)
 	x.received = x.uri
-	x.noteSecrets()
 }
 
-// noteSecrets remembers the visitor's proofs, so that no line of a rule shows them.
-func (x *Exchange) noteSecrets() {
-	query := x.uri[index(x.uri, '?'):]
+// proofs are those that the visitor has sent: no line of a rule shows them.
+func (x *Exchange) proofs() [][]byte {
+	if len(x.secrets) > 0 {
+		return x.secrets
+	}
+	query := x.received[index(x.received, '?'):]
 	for len(query) > 0 {
 		query = query[1:]
 		end := index(query, '&')
@@ -147,6 +154,27 @@ func (x *Exchange) noteSecrets() {
 			x.secrets = append(x.secrets, pair[name+1:])
 		}
 	}
+	return x.secrets
+}
+
+// Source has the header lines of a request until somebody asks for them.
+type Source interface {
+	// Tell calls x.LoadHeader with each line, in order. It is called once at most, before
+	// x is released.
+	Tell(x *Exchange)
+}
+
+// LoadLater has the header lines of the request told by s when they are asked for: most
+// rules look at none.
+func (x *Exchange) LoadLater(s Source) { x.later = s }
+
+// lines are the header lines of the request.
+func (x *Exchange) lines() []Field {
+	if s := x.later; s != nil {
+		x.later = nil
+		s.Tell(x)
+	}
+	return x.header
 }
 
 // LoadHeader adds one header line of the request.
@@ -191,7 +219,7 @@ func (x *Exchange) Responding() bool { return x.responding }
 func (x *Exchange) Fields(k Kind) []Field {
 	switch {
 	case k == RequestHeader:
-		return x.header
+		return x.lines()
 	case x.responding:
 		return x.answer
 	}
@@ -246,7 +274,7 @@ func (x *Exchange) snap() {
 		x.before.waiting = append(x.before.waiting[:0], x.answer...)
 		return
 	}
-	x.before.header = append(x.before.header[:0], x.header...)
+	x.before.header = append(x.before.header[:0], x.lines()...)
 	x.before.waiting = append(x.before.waiting[:0], x.waiting...)
 }
 
@@ -278,10 +306,8 @@ func (x *Exchange) SetURI(uri []byte) error {
 	if len(uri) > maxURI {
 		return fmt.Errorf("expected a URI of at most %d bytes, received %d", maxURI, len(uri))
 	}
-	for _, c := range uri {
-		if c <= ' ' || c == 0x7f {
-			return errors.New("expected a URI without spaces and control characters")
-		}
+	if !printable(uri) {
+		return errors.New("expected a URI without spaces and control characters")
 	}
 	if len(uri) == 0 {
 		uri = []byte{'/'}
@@ -290,14 +316,42 @@ func (x *Exchange) SetURI(uri []byte) error {
 	return x.spend(len(uri))
 }
 
+// printable reports whether no byte of b is a space or a control character. It looks at
+// eight at a time: a byte less than n is one that borrows when n is taken from it.
+func printable(b []byte) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		deleted := w ^ 0x7f*each
+		if ((w-('!'*each))&^w|(deleted-each)&^deleted)&high != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c <= ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
 // ValidHeaderName reports whether name may name a header (RFC 9110 section 5.6.2).
 func ValidHeaderName(name []byte) bool {
 	for _, c := range name {
-		if !alnum(c) && bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) < 0 {
+		if !alnum(c) && !mark(c) {
 			return false
 		}
 	}
 	return len(name) > 0
+}
+
+// mark reports whether c is one of the other characters of a token.
+func mark(c byte) bool {
+	switch c {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':
+		return true
+	}
+	return false
 }
 
 func alnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' }
@@ -519,7 +573,7 @@ func (x *Exchange) Write(body []byte) error {
 
 // Log writes a line of the rule's into the log.
 func (x *Exchange) Log(level slog.Level, text []byte) {
-	line := x.link.journal.Line(level, text, x.secrets)
+	line := x.link.journal.Line(level, text, x.proofs())
 	if x.steps != nil {
 		step := &(*x.steps)[len(*x.steps)-1]
 		step.Log = append(step.Log, level.String()+" "+line)

@@ -12,8 +12,9 @@ import (
 // such as /p/* or shop.example.com/products/**. A star is at least one character of one
 // segment (of one label, in the host); two stars are any number of characters.
 type Pattern struct {
-	host string // "" = every host
-	path string
+	host  string // "" = every host
+	path  string
+	plain int // bytes of path before its first star
 }
 
 // ParsePattern reads one pattern. Hosts are compared in lower case and without port,
@@ -25,6 +26,9 @@ func ParsePattern(text string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("expected a path such as /p/*, or host/path, received %q", text)
 	}
 	p := Pattern{host: strings.ToLower(text[:slash]), path: text[slash:]}
+	if p.plain = strings.IndexByte(p.path, '*'); p.plain < 0 {
+		p.plain = len(p.path)
+	}
 	switch {
 	case strings.ContainsAny(text, "?# \t"):
 		return Pattern{}, fmt.Errorf("expected a pattern without query, fragment and spaces, received %q", text)
@@ -38,7 +42,12 @@ func ParsePattern(text string) (Pattern, error) {
 
 // matches reports whether host and path fit. It allocates nothing.
 func matches(p *Pattern, host, path []byte) bool {
-	return (p.host == "" || fits(p.host, host, '.')) && fits(p.path, path, '/')
+	// Nearly all that does not fit differs before the first star.
+	if len(path) < p.plain || string(path[:p.plain]) != p.path[:p.plain] || p.host != "" && !fits(p.host, host, '.') {
+		return false
+	}
+	rest := p.path[p.plain:]
+	return rest == "**" || fits(rest, path[p.plain:], '/')
 }
 
 // split returns the host and the path of a raw request target that came with the Host

@@ -114,3 +114,17 @@ func plainly(pattern, s string, no map[[2]int]bool) bool {
 	no[at] = !ok
 	return ok
 }
+
+func TestPrintable(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for c := range 256 {
+				b := []byte(strings.Repeat("~", n))
+				b[at] = byte(c)
+				if got, want := printable(b), c > ' ' && c != 0x7f; got != want {
+					t.Fatalf("%q: %v", b, got)
+				}
+			}
+		}
+	}
+}

@@ -62,7 +62,7 @@ func (x *Exchange) About(field string) (string, bool) {
 			return "", false
 		}
 		var accept []byte
-		for _, f := range x.header {
+		for _, f := range x.lines() {
 			if string(f.Name) == "accept" {
 				if accept != nil {
 					accept = append(append([]byte{}, accept...), ", "...)
@@ -86,7 +86,7 @@ func (x *Exchange) AppendSource(b []byte) []byte {
 // ID returns the request's name: what X-Request-Id says, or one that is made now.
 func (x *Exchange) ID() string {
 	if x.id == nil {
-		for _, f := range x.header {
+		for _, f := range x.lines() {
 			if string(f.Name) == "x-request-id" && len(f.Value) <= 128 && ValidHeaderName(f.Value) {
 				x.id = f.Value
 			}

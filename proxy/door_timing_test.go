@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/fovea-images/fovea/store"
 )
 
 // caller is a connection on which the same request comes n times; answers are dropped.
@@ -57,9 +59,10 @@ func browserRequest(target string, more ...string) []byte {
 // BenchmarkDoor is a hit from the request's bytes to the answer's, without a kernel,
 // beside a bare handler of the same server that writes the same body.
 func BenchmarkDoor(b *testing.B) {
-	f := newFixture(b, func(o *Options) { o.Report = func(Report) {} })
-	f.add("shoes/red.jpg", picture(1600, 1200))
-	target := path("shoes/red.jpg/width=300")
+	f := newFixture(b, func(o *Options) { o.Report = func(Report) {} }, ruled(b, []string{"/p/*"}, nil, "products.wasm"))
+	f.add("shoes", picture(1600, 1200))
+	f.add("secret", picture(1600, 1200), func(i *store.Image) { i.RequireSigned = true })
+	target := path("shoes/width=640")
 	_, body := f.ask("GET", target, "Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")
 	bare := &fasthttp.Server{Handler: func(rc *fasthttp.RequestCtx) {
 		rc.SetContentType("image/webp")
@@ -74,9 +77,19 @@ func BenchmarkDoor(b *testing.B) {
 		{"bare", bare, browserRequest(target)},
 		{"hit", NewServer(context.Background(), f.current, ServerOptions{}), browserRequest(target)},
 		{"304", NewServer(context.Background(), f.current, ServerOptions{}), browserRequest(target, "If-None-Match: "+response.Header.Get("ETag"))},
+		{"rule", NewServer(context.Background(), f.current, ServerOptions{}), browserRequest("/p/shoes")},
+		{"signed", NewServer(context.Background(), f.current, ServerOptions{}), browserRequest(f.signFor(path("secret/width=640"), time.Hour))},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
+			if tt.name != "bare" {
+				for range 3 { // it is known from then on
+					if err := tt.server.ServeConn(&caller{request: tt.request, n: 1}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
 			b.ReportAllocs()
+			b.ResetTimer()
 			if err := tt.server.ServeConn(&caller{request: tt.request, n: b.N}); err != nil {
 				b.Fatal(err)
 			}

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"weak"
 
 	"github.com/valyala/fasthttp"
 
@@ -148,14 +147,14 @@ func (silent) Printf(string, ...any) {}
 // bad picture must not take the process with it.
 func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	start := p.Now()
-	var request Request
+	request := Request{At: start}
 	at := &p.Host
 	if !p.Hosts.Empty() {
 		at = p.At(string(rc.Request.Header.Host()), string(rc.Request.Header.RequestURI()))
 	}
 	var answer Answer
 	var err error
-	x := p.enter(at, rc)
+	x := p.enter(at, rc, start)
 	defer func() {
 		if v := recover(); v != nil {
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", v, debug.Stack()), "Internal error")
@@ -183,7 +182,7 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 		case answer.Kind != params.None && p.shadow.Ask != nil:
 			answer.Outcome = cache.Bypass
 			rc.Request.Header.Del("Upgrade") // no image is spoken in other protocols
-			*request = p.readRequest(at, rc, request.Tags)
+			*request = p.readRequest(at, rc, request)
 			return p.pass(ctx, at, rc, p.askOther(ctx, *request))
 		}
 	}
@@ -197,7 +196,7 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 		writeFailure(rc, "", 9424, fasthttp.StatusMethodNotAllowed, "Expected the method GET, HEAD or OPTIONS")
 		return nil
 	}
-	*request = p.readRequest(at, rc, request.Tags)
+	*request = p.readRequest(at, rc, request)
 	var err error
 	*answer, err = p.Serve(ctx, request)
 	switch {
@@ -328,9 +327,9 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 // readRequest copies what an answer can depend on out of the server's buffers,
 // which are only ours until the handler returns. What is remembered of a request of the
 // same text need not be copied.
-func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, tags []string) Request {
+func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) Request {
 	h := &rc.Request.Header
-	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match")), Tags: tags}
+	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match")), At: begun.At, Rules: begun.Rules}
 	if p.Tokens.Bearer {
 		r.Authorization = string(h.Peek("Authorization"))
 	}
@@ -347,7 +346,7 @@ func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, tags []string) Re
 		}
 	}
 	accept := h.PeekAll("Accept")
-	if len(accept) == 1 && r.Via == "" && tags == nil {
+	if len(accept) == 1 && r.Via == "" {
 		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0]); known != nil {
 			r.Host, r.Target, r.Client.Accept, r.recalled = known.host, known.target, known.accept, known
 			return r
@@ -385,109 +384,6 @@ func join(lines [][]byte, separator string) string {
 		b.Write(line)
 	}
 	return b.String()
-}
-
-// dress is the header of the answers to one text by one entry, but for what passes. It
-// keeps no entry in memory that the cache has let go of.
-type dress struct {
-	entry  weak.Pointer[cache.Entry]
-	header fasthttp.ResponseHeader
-}
-
-// write writes answer. A public one from the cache that has been given before to the
-// same text, known, is dressed already.
-func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, answer *Answer) {
-	h := &rc.Response.Header
-	if worn := known.wears(answer); worn == nil {
-		p.dress(at, rc, answer)
-	} else if d := worn.Load(); d != nil && d.entry.Value() == answer.Entry {
-		d.header.CopyTo(h)
-	} else {
-		p.dress(at, rc, answer)
-		d = &dress{entry: weak.Make(answer.Entry)}
-		h.CopyTo(&d.header)
-		worn.Store(d)
-	}
-	var room [64]byte
-	h.SetCanonical([]byte("Cache-Status"), answer.Outcome.AppendStatus(append(room[:0], "fovea; "...), answer.Entry.TTL(p.Now())))
-	if !answer.NotModified {
-		rc.Response.SetBodyRaw(answer.Entry.Body)
-	}
-}
-
-// wears is where the dress of answer is kept; nil: nowhere.
-func (known *recollection) wears(answer *Answer) *atomic.Pointer[dress] {
-	switch {
-	case known == nil || answer.Private || answer.Outcome != cache.Hit && answer.Outcome != cache.Revalidated:
-		return nil
-	case answer.NotModified:
-		return &known.head
-	}
-	return &known.whole
-}
-
-// dress sets the header of answer, but for Cache-Status, whose time passes.
-func (p *Proxy) dress(at *Host, rc *fasthttp.RequestCtx, answer *Answer) {
-	h := &rc.Response.Header
-	e := answer.Entry
-	h.SetContentType(e.Type)
-	h.Set("ETag", e.ETag)
-	if !e.Modified.IsZero() {
-		rc.Response.Header.SetLastModified(e.Modified)
-	}
-	letter := "m"
-	switch answer.Outcome {
-	case cache.Hit, cache.Stale:
-		letter = "h"
-	case cache.Revalidated:
-		letter = "r"
-	}
-	done := "internal=ok/" + letter
-	timings := "cache;desc=" + answer.Outcome.String()
-	for _, f := range e.Fields {
-		switch f.Name {
-		case fieldDone:
-			done += f.Value
-		case fieldSmall:
-		case fieldTimings:
-			if letter == "m" {
-				timings += ", " + f.Value
-			}
-		default:
-			h.Set(f.Name, f.Value)
-		}
-	}
-	if answer.CacheControl != "" {
-		h.Set("Cache-Control", answer.CacheControl)
-	}
-	if also := p.variesBy(at, answer); also != "" {
-		h.Set("Vary", strings.TrimPrefix(string(h.Peek("Vary"))+also, ", "))
-	}
-	h.Set(doneHeader(answer.Kind), done)
-	h.Set("Server-Timing", timings)
-	if text := warningText(answer.Warnings); text != "" {
-		h.Add("warning", text)
-	}
-	at.guard(rc, answer.Private)
-	if answer.NotModified {
-		rc.SetStatusCode(fasthttp.StatusNotModified)
-	}
-}
-
-// variesBy is what of a request its answer depends on besides the entry: whether it
-// was let in.
-func (p *Proxy) variesBy(at *Host, answer *Answer) string {
-	also := ""
-	if answer.Private && p.Tokens.Bearer {
-		also += ", Authorization"
-	}
-	if answer.Private && p.Tokens.Cookie != "" {
-		also += ", Cookie"
-	}
-	if len(at.Referers.Hosts) > 0 {
-		also += ", Referer"
-	}
-	return also
 }
 
 // guard sets what goes with every answer, good or bad.
@@ -576,17 +472,26 @@ func same(known string, text []byte) string {
 	return string(text)
 }
 
+// hostOf is the host that a request names: that of its target, if that is a whole URL.
+func hostOf(rc *fasthttp.RequestCtx) []byte {
+	h := &rc.Request.Header
+	if target := h.RequestURI(); len(target) > 0 && target[0] != '/' {
+		return rc.Host()
+	}
+	return h.Host()
+}
+
 func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, x *plugins.Exchange, request *Request, answer *Answer, err error) {
 	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	r := Report{
 		Start: start, Took: p.Now().Sub(start),
-		Method: method(rc), Host: same(request.Host, rc.Host()), Path: withoutQuery(same(request.Target, rc.Request.Header.RequestURI())),
+		Method: method(rc), Host: same(request.Host, hostOf(rc)), Path: request.recalled.pathOf(rc.Request.Header.RequestURI()),
 		Client: client.Unmap(), Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
 		Type: mediaType(rc, answer), Modified: !answer.NotModified, Source: answer.Source,
 	}
 	if x != nil {
-		r.tell(x)
+		r.tell(x, request)
 	}
 	if err != nil {
 		r.Code, _, _ = Failure(err)

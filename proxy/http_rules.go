@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -19,24 +20,35 @@ const ruleRetryAfter = "1"
 
 // enter begins the way through the rules, if there is one that the request is for;
 // otherwise nil. Until then nothing is copied.
-func (p *Proxy) enter(at *Host, rc *fasthttp.RequestCtx) *plugins.Exchange {
-	h := &rc.Request.Header
-	if p.Rules == nil || !p.Rules.Wants(h.Host(), h.RequestURI()) {
+func (p *Proxy) enter(at *Host, rc *fasthttp.RequestCtx, now time.Time) *plugins.Exchange {
+	if p.Rules == nil {
 		return nil
 	}
-	x := p.Rules.Begin()
-	x.Site, x.Accepts, x.Secure = &at.Site, accepted, rc.IsTLS()
+	h := &rc.Request.Header
+	x := p.Rules.Meet(h.Host(), h.RequestURI())
+	if x == nil {
+		return nil
+	}
+	x.Site, x.Accepts, x.Secure, x.At = &at.Site, accepted, rc.IsTLS(), now
 	if peer, ok := rc.RemoteAddr().(*net.TCPAddr); ok {
 		x.Client = peer.AddrPort()
 	}
 	x.Load(rc.Method(), h.RequestURI())
-	for name, value := range h.All() {
-		x.LoadHeader(name, value)
-	}
+	x.LoadLater(received{h})
 	if p.Debug {
 		x.Trace()
 	}
 	return x
+}
+
+// received are the header lines of a request in the server's buffers.
+type received struct{ *fasthttp.RequestHeader }
+
+// Tell implements plugins.Source.
+func (r received) Tell(x *plugins.Exchange) {
+	for name, value := range r.All() {
+		x.LoadHeader(name, value)
+	}
 }
 
 // ruled takes a request through the rules, and on to its answer if they let it. It
@@ -54,7 +66,7 @@ func (p *Proxy) ruled(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, x 
 		if !p.Hosts.Empty() && (x.Moved() || x.Altered()) {
 			at = p.At(string(rc.Request.Header.Host()), string(rc.Request.Header.RequestURI()))
 		}
-		request.Tags = x.Tags()
+		request.Rules = x
 		err = p.answer(ctx, at, rc, request, answer)
 		if x.Moved() && (fault.Is(err, fault.BadOptions) || fault.Is(err, fault.BadPath) || fault.Is(err, fault.BadSource)) {
 			p.Rules.Misled(x)
@@ -65,10 +77,10 @@ func (p *Proxy) ruled(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, x 
 }
 
 // tell completes a report by what rules have done.
-func (r *Report) tell(x *plugins.Exchange) {
+func (r *Report) tell(x *plugins.Exchange, request *Request) {
 	r.ID, r.Ruled = x.Named(), x.Stopped()
 	if x.Moved() {
-		r.Path, r.Rewritten = withoutQuery(string(x.Received())), withoutQuery(string(x.URI()))
+		r.Path, r.Rewritten = request.recalled.pathOf(x.Received()), request.recalled.pathOf(x.URI())
 	}
 }
 
@@ -118,18 +130,9 @@ func (at *Host) writeOwn(rc *fasthttp.RequestCtx, x *plugins.Exchange) {
 // finish gives an answer what the rules want on it, and shows it to those who asked.
 func (p *Proxy) finish(ctx context.Context, rc *fasthttp.RequestCtx, x *plugins.Exchange, failed bool) {
 	h := &rc.Response.Header
-	current := string(h.Peek("Cache-Control"))
-	x.Waiting(current, func(name, _ []byte, replace bool) { // first all that goes: what goes may change places with what stays
-		if replace {
-			h.DelBytes(name)
-		}
-	})
-	x.Waiting(current, func(name, value []byte, replace bool) {
-		if replace { // the first of its name, or one that says all that the ones before it did
-			h.DelBytes(name)
-		}
-		h.AddBytesKV(name, value)
-	})
+	if len(x.Fields(plugins.AnswerHeader)) > 0 {
+		setWaiting(h, x)
+	}
 	if x.Wanted() {
 		x.LoadAnswer(rc.Response.StatusCode())
 		for name, value := range h.All() {
@@ -143,19 +146,42 @@ func (p *Proxy) finish(ctx context.Context, rc *fasthttp.RequestCtx, x *plugins.
 			}
 		})
 	}
-	x.Varies(func(name []byte) { addVary(h, string(name)) })
+	x.Varies(func(name []byte) { addVary(h, name) })
 	x.Timings(func(rule string, took time.Duration) {
 		h.Add("Server-Timing", fmt.Sprintf("rule;desc=%q;dur=%.3f", rule, float64(took)/float64(time.Millisecond)))
 	})
 }
 
+// setWaiting gives an answer the headers that rules have set before there was one.
+func setWaiting(h *fasthttp.ResponseHeader, x *plugins.Exchange) {
+	current := string(h.Peek("Cache-Control"))
+	x.Waiting(current, func(name, _ []byte, replace bool) { // first all that goes: what goes may change places with what stays
+		if replace {
+			h.DelBytes(name)
+		}
+	})
+	x.Waiting(current, func(name, value []byte, replace bool) {
+		if replace { // the first of its name, or one that says all that the ones before it did
+			h.DelBytes(name)
+		}
+		h.AddBytesKV(name, value)
+	})
+}
+
 // addVary adds a name to the Vary header, once.
-func addVary(h *fasthttp.ResponseHeader, name string) {
-	have := string(h.Peek("Vary"))
-	for part := range strings.SplitSeq(have, ",") {
-		if strings.EqualFold(strings.TrimSpace(part), name) || strings.TrimSpace(part) == "*" {
+func addVary(h *fasthttp.ResponseHeader, name []byte) {
+	have := h.Peek("Vary")
+	for rest := have; len(rest) > 0; {
+		var part []byte
+		part, rest, _ = bytes.Cut(rest, []byte(","))
+		if part = bytes.TrimSpace(part); bytes.EqualFold(part, name) || string(part) == "*" {
 			return
 		}
 	}
-	h.Set("Vary", strings.TrimPrefix(have+", "+name, ", "))
+	var room [128]byte
+	all := append(room[:0], have...)
+	if len(all) > 0 {
+		all = append(all, ", "...)
+	}
+	h.SetCanonical([]byte("Vary"), append(all, name...))
 }

@@ -64,7 +64,9 @@ type chosen struct {
 func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) error {
 	var err error
 	pl.at = pl.proxy.At(r.Host, r.Target)
-	pl.path, pl.tags = r.Target, r.Tags
+	if pl.path = r.Target; r.Rules != nil {
+		pl.tags = r.Rules.Tags()
+	}
 	if !strings.Contains(r.Via, viaOurs) { // a transform's own fetch is for what is behind the plain path
 		pl.path = pl.at.Site.Rewrite(r.Target)
 	}
@@ -279,6 +281,16 @@ func (pl *plan) Tags() []string {
 		tags = append(tags, params.VariantTag(t.Account, t.Variant))
 	}
 	return append(tags, overlays...)
+}
+
+// tagged is pl with tags for the entry that it may fill; pl itself is others', too.
+func (pl *plan) tagged(tags []string) *plan {
+	if tags == nil {
+		return pl
+	}
+	own := *pl
+	own.tags = tags
+	return &own
 }
 
 // hostedTags are those of the hosted image that a source URL delivers: what is made

@@ -193,8 +193,11 @@ type Request struct {
 	// Authorization and Cookie may hold a proof; they are empty unless Tokens looks there.
 	Authorization, Cookie string
 	Referer               string // empty unless the host's Referers want it
-	// Tags are further purge tags for the entry that the request may fill.
-	Tags []string
+	// At is when it came; zero is now.
+	At time.Time
+	// Rules have been at work on it; nil: none have. What tags they have given, the entry
+	// gets that the request may fill.
+	Rules *plugins.Exchange
 	// IfNoneMatch and IfModifiedSince are the request's conditions (RFC 9110 section 13).
 	IfNoneMatch     string
 	IfModifiedSince time.Time
@@ -249,6 +252,9 @@ func (p *Proxy) plan(ctx context.Context, r *Request) (*plan, admission, error) 
 // holds a *fault.Error; Answer.Kind is right even then. Ending ctx ends the wait,
 // not the work that others may wait for.
 func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
+	if r.At.IsZero() {
+		r.At = p.Now()
+	}
 	pl, admitted, err := p.plan(ctx, r)
 	if err != nil {
 		return Answer{Kind: pl.target.Kind, Outcome: cache.Failed, Fallback: pl.fallback(err), Private: admitted.private, Verdict: admitted.verdict}, err
@@ -265,7 +271,13 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		answer.Entry, answer.Outcome, answer.NotModified = head, cache.Revalidated, true
 		return answer, nil
 	}
-	entry, outcome, err := p.Cache.Get(ctx, pl.key, pl)
+	entry, outcome := p.Cache.Fresh(ctx, pl.key, r.At), cache.Hit
+	if entry == nil {
+		if r.Rules != nil && pl.shared {
+			pl = pl.tagged(r.Rules.Tags())
+		}
+		entry, outcome, err = p.Cache.Get(ctx, pl.key, pl)
+	}
 	answer.Outcome = outcome
 	if err == nil && entry.Fault != nil {
 		err = entry.Fault

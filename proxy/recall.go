@@ -33,10 +33,35 @@ type recollection struct {
 	// it bears no mark of a fetch of ours and its options ask for no hints.
 	host, target, accept string
 
+	path  string                 // of target, as the log has it
+	asked atomic.Pointer[friend] // what rules have made target of, last
+
 	standing store.Standing // of what the catalog said; Hosted
 	plan     plan
 	whole    atomic.Pointer[dress] // of a plain hit
 	head     atomic.Pointer[dress] // of a plain 304
+}
+
+// friend is a text that a rule has rewritten.
+type friend struct{ target, path string }
+
+// pathOf is the path of target, for the log: that of a text that is known is.
+func (known *recollection) pathOf(target []byte) string {
+	if known == nil {
+		return withoutQuery(string(target))
+	}
+	if string(target) == known.target {
+		return known.path
+	}
+	f := known.asked.Load()
+	if f == nil || f.target != string(target) {
+		f = &friend{target: string(target)}
+		f.path = withoutQuery(f.target)
+		if len(target) <= maxText {
+			known.asked.Store(f)
+		}
+	}
+	return f.path
 }
 
 func newRecall() recall {
@@ -71,10 +96,7 @@ func (m *recall) keep(ctx context.Context, r *Request, pl *plan) {
 	if m.find(host, target, accept) != nil {
 		return
 	}
-	if pl.tags != nil { // they are of this request alone
-		return
-	}
-	known := &recollection{host: r.Host, target: r.Target, accept: r.Client.Accept, plan: *pl}
+	known := &recollection{host: r.Host, target: r.Target, accept: r.Client.Accept, path: withoutQuery(r.Target), plan: *pl}
 	if pl.target.Kind == params.Hosted {
 		f, err := pl.proxy.Catalog.Find(ctx, pl.target.Account, pl.target.Image, pl.target.Variant)
 		if err != nil || f.Account != pl.account || f.Image != pl.image || f.Variant != pl.variant {
@@ -83,5 +105,6 @@ func (m *recall) keep(ctx context.Context, r *Request, pl *plan) {
 		known.standing = f.Standing
 	}
 	known.plan.shared, known.plan.account, known.plan.admission, known.plan.foreseen = true, nil, admission{}, pl.foresee()
+	known.plan.tags = nil // they are of that request alone
 	m.place(host, target, accept).Store(known)
 }

@@ -116,13 +116,20 @@ func sizeOf(t *testing.T, body []byte) string {
 	return dimensions(config)
 }
 
-func (f *fixture) sign(target string) string {
+func (f *fixture) sign(target string) string { return f.signFor(target, 0) }
+
+// signFor signs target for so long; 0 = for ever.
+func (f *fixture) signFor(target string, life time.Duration) string {
 	f.t.Helper()
+	var until time.Time
+	if life > 0 {
+		until = time.Now().Add(life)
+	}
 	keys, err := f.Catalog.Keys(f.t.Context(), hash)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	signed, err := token.SignURL(target, keys[0], time.Time{})
+	signed, err := token.SignURL(target, keys[0], until)
 	if err != nil {
 		f.t.Fatal(err)
 	}

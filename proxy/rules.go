@@ -71,7 +71,7 @@ func ruledRequest(x *plugins.Exchange) *Request {
 		header.Add(string(f.Name), string(f.Value))
 	}
 	r := newRequest(header.Get("Host"), string(x.URI()), header)
-	r.Method, r.Tags = string(x.Method()), x.Tags()
+	r.Method, r.Rules = string(x.Method()), x
 	return r
 }
 
@@ -123,10 +123,13 @@ func tellStep(line func(name, format string, args ...any), s plugins.Step) {
 // be escaped: either may hold a proof.
 func withoutQuery(target string) string {
 	target, _, _ = strings.Cut(target, "?")
-	for i := 0; i+2 < len(target); i++ {
-		if target[i] == '%' && target[i+1] == '3' && target[i+2]|0x20 == 'f' {
+	for i := 0; ; i++ {
+		escape := strings.IndexByte(target[i:], '%')
+		if escape < 0 {
+			return target
+		}
+		if i += escape; i+2 < len(target) && target[i+1] == '3' && target[i+2]|0x20 == 'f' {
 			return target[:i]
 		}
 	}
-	return target
 }

@@ -40,7 +40,7 @@ func called(b *testing.B, chain *plugins.Chain, url string) {
 	}
 	n := 0
 	for b.Loop() {
-		x := chain.Begin()
+		x := chain.Meet(value, target)
 		x.Site = site
 		x.Load(method, target)
 		x.LoadHeader(host, value)

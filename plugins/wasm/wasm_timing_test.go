@@ -12,12 +12,21 @@ import (
 	"github.com/fovea-images/fovea/plugins"
 )
 
+// lineList are header lines that wait to be asked for.
+type lineList [][2][]byte
+
+func (l *lineList) Tell(x *plugins.Exchange) {
+	for _, line := range *l {
+		x.LoadHeader(line[0], line[1])
+	}
+}
+
 // caller returns a func that takes one request, as a browser sends it, through chain.
 func caller(tb testing.TB, chain *plugins.Chain, target string) func() {
 	ctx := context.Background()
 	site := &params.Site{}
 	method, uri := []byte("GET"), []byte(target)
-	var header [][2][]byte
+	var header lineList
 	for _, h := range [][2]string{
 		{"Host", "shop.example.com"}, {"User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"},
 		{"Accept", "image/avif,image/webp,image/apng,image/*,*/*;q=0.8"}, {"Accept-Encoding", "gzip, deflate, br"},
@@ -27,15 +36,13 @@ func caller(tb testing.TB, chain *plugins.Chain, target string) func() {
 		header = append(header, [2][]byte{[]byte(h[0]), []byte(h[1])})
 	}
 	return func() {
-		if !chain.Wants(header[0][1], uri) {
-			tb.Fatal("no rule is for it")
+		x := chain.Meet(header[0][1], uri)
+		if x == nil {
+			panic("no rule is for it")
 		}
-		x := chain.Begin()
 		x.Site = site
 		x.Load(method, uri)
-		for _, h := range header {
-			x.LoadHeader(h[0], h[1])
-		}
+		x.LoadLater(&header)
 		if err := chain.Request(ctx, x); err != nil {
 			tb.Fatal(err)
 		}

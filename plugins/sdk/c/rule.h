@@ -99,12 +99,15 @@ __attribute__((weak)) void *memset(void *to, int c, __SIZE_TYPE__ n) {
 __attribute__((weak)) void *memcpy(void *to, const void *from, __SIZE_TYPE__ n) {
   char *at = to;
   const char *source = from;
-  for (; n >= 8; n -= 8, at += 8, source += 8) {
-    rule_u64 eight;
-    __builtin_memcpy(&eight, source, 8); /* one load, one store */
-    __builtin_memcpy(at, &eight, 8);
+  if (n >= 8) {
+    const char *last = source + n - 8;
+    for (; source < last; at += 8, source += 8) __builtin_memcpy(at, source, 8); /* one load, one store */
+    __builtin_memcpy((char *)to + n - 8, last, 8);
+    return to;
   }
-  while (n--) *at++ = *source++;
+  if (n & 4) { __builtin_memcpy(at, source, 4); at += 4; source += 4; }
+  if (n & 2) { __builtin_memcpy(at, source, 2); at += 2; source += 2; }
+  if (n & 1) *at = *source;
   return to;
 }
 __attribute__((weak)) void *memmove(void *to, const void *from, __SIZE_TYPE__ n) {
@@ -151,10 +154,20 @@ RULE_INLINE text rule_taken(int n) { return rule_take(n < 0 ? 0 : (rule_u32)n); 
 
 /* ---- Texts ---- */
 
+/* Eight bytes, the first one lowest. */
+RULE_INLINE rule_u64 rule_eight(const char *at) {
+  rule_u64 eight;
+  __builtin_memcpy(&eight, at, 8); /* one load */
+  return eight;
+}
+
 /* Are both the same bytes?  rule_equal(rule_method(), T("HEAD")) */
 RULE_INLINE int rule_equal(text a, text b) {
   if (a.len != b.len) return 0;
-  for (rule_u32 i = 0; i < a.len; i++)
+  rule_u32 i = 0;
+  for (; i + 8 <= a.len; i += 8)
+    if (rule_eight(a.at + i) != rule_eight(b.at + i)) return 0;
+  for (; i < a.len; i++)
     if (a.at[i] != b.at[i]) return 0;
   return 1;
 }
@@ -188,7 +201,13 @@ RULE_INLINE int rule_ends(text s, text with) { return s.len >= with.len && rule_
 
 /* The first place of a character, or -1.  rule_index(rule_uri(), '?') */
 RULE_INLINE int rule_index(text s, char c) {
-  for (rule_u32 i = 0; i < s.len; i++)
+  const rule_u64 each = 0x0101010101010101ull, wanted = each * (rule_u8)c;
+  rule_u32 i = 0;
+  for (; i + 8 <= s.len; i += 8) { /* a byte that is 0 borrows, the lowest one surely */
+    rule_u64 other = rule_eight(s.at + i) ^ wanted, zero = (other - each) & ~other & each << 7;
+    if (zero) return (int)(i + ((rule_u32)__builtin_ctzll(zero) >> 3));
+  }
+  for (; i < s.len; i++)
     if (s.at[i] == c) return (int)i;
   return -1;
 }
@@ -212,13 +231,15 @@ RULE_INLINE text rule_cut(text *rest, char c) {
 /* Texts as one.  text key = rule_join(PARTS(T("option."), name)); */
 RULE_INLINE text rule_join(const text *parts, rule_u32 count) {
   if (count == 1) return parts[0];
-  rule_u32 start = rule_scratch.used;
+  rule_u32 n = 0;
+  for (rule_u32 i = 0; i < count; i++) n += parts[i].len;
+  char *to = rule_free();
+  text joined = rule_take(n);
   for (rule_u32 i = 0; i < count; i++) {
-    char *to = rule_free();
-    text part = rule_take(parts[i].len);
-    memcpy(to, parts[i].at, part.len);
+    memcpy(to, parts[i].at, parts[i].len);
+    to += parts[i].len;
   }
-  return (text){rule_scratch.memory + start, rule_scratch.used - start};
+  return joined;
 }
 
 /* n in decimal.  rule_set_target(T("option.width"), rule_number(640)); */
@@ -475,30 +496,40 @@ RULE_INLINE rule_u32 rule_json_blank(text s, rule_u32 i) {
   return i;
 }
 
+/* The end of the JSON string that begins at i; i itself if it has none. */
+RULE_INLINE rule_u32 rule_json_string(text s, rule_u32 i) {
+  for (rule_u32 at = i + 1; at < s.len; at++) {
+    if (s.at[at] == '"') return at + 1;
+    if (s.at[at] == '\\') at++;
+  }
+  return i;
+}
+
 /* The end of the JSON value that begins at i; i itself if none does. */
 RULE_INLINE rule_u32 rule_json_end(text s, rule_u32 i) {
+  if (i >= s.len) return i;
+  char c = s.at[i];
+  if (c == '"') return rule_json_string(s, i);
+  if (c != '{' && c != '[') { /* a number, or a word */
+    while (c > ' ' && c != ',' && c != ':' && c != '}' && c != ']') {
+      if (++i == s.len) return i;
+      c = s.at[i];
+    }
+    return i;
+  }
   rule_u32 depth = 0;
   for (rule_u32 at = i; at < s.len; at++) {
-    char c = s.at[at];
-    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')) continue; /* most are */
+    c = s.at[at];
     if (c == '"') {
-      for (at++; at < s.len && s.at[at] != '"'; at++)
-        if (s.at[at] == '\\') at++;
-      if (at >= s.len) return i;
-    } else if (c == '{' || c == '[') {
+      rule_u32 end = rule_json_string(s, at);
+      if (end == at) return i;
+      at = end - 1;
+    } else if (c == '{' || c == '[')
       depth++;
-      continue;
-    } else if (c == '}' || c == ']') {
-      if (!depth) return at;
-      depth--;
-    } else if (c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\t' || c == '\r') {
-      if (!depth) return at;
-      continue;
-    } else
-      continue;
-    if (!depth) return at + 1;
+    else if ((c == '}' || c == ']') && --depth == 0)
+      return at + 1;
   }
-  return depth ? i : s.len;
+  return i;
 }
 
 /* The JSON at a key of an object, or at an index of a list. */

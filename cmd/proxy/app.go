@@ -42,6 +42,7 @@ type app struct {
 	telemetry *telemetry.Telemetry
 	library   *store.Library
 	catalog   *store.Catalog
+	s3        *bucket // nil = bytes are files
 	codecs    []engine.Codec
 	engine    *engine.Engine
 	cache     *cache.Cache
@@ -156,6 +157,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	a.tail = proxy.Options{Upgrades: upgrades, Shadow: shadow}
 	complaints.add("http.", a.serverOptions().Validate())
 	complaints.add("", a.newCache(settings, to))
+	complaints.add("store.", a.newBytes(settings))
 	a.upstream, err = newUpstreams(settings, log.Logger)
 	complaints.add("", err)
 	management, later := a.apiOptions(settings.API), a.proxyOptions(settings, a.manner)
@@ -181,6 +183,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	}
 	a.measure()
 	a.measureTiers()
+	a.measureBytes()
 	a.measureRules()
 	return a, nil
 }
@@ -283,7 +286,11 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 	a.library.Left = func(ref store.BlobRef, err error) {
 		a.log.Warn("bytes without an image are left to the sweep", "bytes", ref, "error", err)
 	}
-	a.library.Blobs, err = fsblob.Open(filepath.Join(folder, "blobs"))
+	if a.s3 != nil {
+		a.library.Blobs = a.s3
+		return nil
+	}
+	a.library.Blobs, err = fsblob.Open(filepath.Join(folder, blobsFolder))
 	return err
 }
 
@@ -377,6 +384,9 @@ func (a *app) ensureAccounts(ctx context.Context) (store.Account, error) {
 
 // open makes the store ready to be served and returns what to say at the start.
 func (a *app) open(ctx context.Context, address string) (string, error) {
+	if err := a.reachBytes(ctx); err != nil {
+		return "", err
+	}
 	account, err := a.ensureAccounts(ctx)
 	if err != nil {
 		return "", fmt.Errorf("account: %w", err)
@@ -491,8 +501,7 @@ func (a *app) ready(ctx context.Context) error {
 		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
 	}
 	_, err := a.library.Names.Accounts(ctx)
-	_, gone := os.Stat(filepath.Join(a.settings.Data, "blobs")) // a volume may be unmounted under us
-	return errors.Join(err, gone)
+	return errors.Join(err, a.bytesReady(ctx))
 }
 
 // sweep removes what has expired, every ten minutes, and bytes that a crash left

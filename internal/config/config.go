@@ -21,6 +21,7 @@ type Config struct {
 	Paths         []string      `yaml:"paths" doc:"plain paths for image URLs, such as '/images/* => /cdn-cgi/imagedelivery/<hash>/$1'; the first that fits counts"`
 	StrictOptions bool          `yaml:"strict_options" doc:"refuse what would otherwise be ignored with a warning"`
 	CORS          string        `yaml:"cors" doc:"Access-Control-Allow-Origin of images; empty sends none"`
+	Store         Store         `yaml:"store" doc:"where images are kept"`
 	Origins       Origins       `yaml:"origins" doc:"remote sources of /cdn-cgi/image"`
 	Cloudflare    Cloudflare    `yaml:"cloudflare" doc:"the account at Cloudflare Images, for images that the store does not have"`
 	Shadow        Shadow        `yaml:"shadow" doc:"another service that answers in our place, while we tell how our answers differ"`
@@ -75,6 +76,24 @@ type HostLadder struct {
 type HostHotlink struct {
 	Referers []string `yaml:"referers" doc:"as hotlink.referers"`
 	Empty    *bool    `yaml:"allow_empty" doc:"as hotlink.allow_empty"`
+}
+
+// Store are the knobs of where images are kept.
+type Store struct {
+	Bytes string `yaml:"bytes" doc:"where the bytes of images are: files, in the data folder, or s3, which several nodes can share"`
+	S3    S3     `yaml:"s3" doc:"the bucket, with bytes: s3"`
+}
+
+// S3 are the knobs of a bucket that images are kept in.
+type S3 struct {
+	Bucket    string        `yaml:"bucket" doc:"its name; it must be there, and may hold other things beside prefix"`
+	Prefix    string        `yaml:"prefix" doc:"begins all keys, such as images/"`
+	Endpoint  string        `yaml:"endpoint" doc:"URL of an S3-compatible service, such as https://ACCOUNT.r2.cloudflarestorage.com or http://minio:9000; empty: Amazon's of the region"`
+	Region    string        `yaml:"region" doc:"as the service names it; auto for R2"`
+	AccessKey string        `yaml:"access_key" doc:"id of an access key that may list, read, write and delete there"`
+	SecretKey Secret        `yaml:"secret_key" doc:"its secret"`
+	Style     string        `yaml:"style" doc:"where requests name the bucket: path, or host, as Amazon prefers"`
+	Timeout   time.Duration `yaml:"timeout" doc:"for a request, further tries included, and a second more for each MiB that is sent; no answer may pause for longer"`
 }
 
 // Origins are the knobs of remote sources.
@@ -284,6 +303,7 @@ func Default() Config {
 		Flexible: true,
 		Demo:     true,
 		CORS:     "*",
+		Store:    Store{Bytes: "files", S3: S3{Region: "us-east-1", Style: "path", Timeout: 10 * time.Second}},
 		Origins: Origins{
 			Redirects: "any",
 			MaxBytes:  100 << 20,

@@ -23,7 +23,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	found := 0
 	for _, k := range Knobs(&defaults) {
 		if !k.Secret() {
-			if leaf := k.Name[strings.LastIndex(k.Name, ".")+1:]; leaf == "token" || leaf == "password" || leaf == "secret" {
+			if leaf := k.Name[strings.LastIndex(k.Name, ".")+1:]; leaf == "token" || leaf == "password" || leaf == "secret" || leaf == "secret_key" {
 				t.Errorf("%s is no Secret", k.Name)
 			}
 			continue
@@ -31,6 +31,10 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		found++
 		section, leaf, _ := strings.Cut(k.Name, ".")
 		section += ":\n  "
+		for deeper := "    "; strings.Contains(strings.ReplaceAll(leaf, "[].", ""), "."); deeper += "  " {
+			inner, rest, _ := strings.Cut(leaf, ".")
+			section, leaf = section+inner+":\n"+deeper, rest
+		}
 		list, member, inList := strings.Cut(leaf, "[].")
 		if inList {
 			section, leaf = section+list+":\n  - ", member

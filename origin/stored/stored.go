@@ -37,8 +37,12 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 	if err != nil {
 		return origin.Source{}, err
 	}
+	if n != img.Bytes {
+		err = fault.Wrap(fault.Internal, fmt.Errorf("read the bytes of %s: expected %d, found %d", t.Image, img.Bytes, n), "Internal error")
+		return origin.Source{}, errors.Join(err, r.Close())
+	}
 	body := make([]byte, n)
-	if _, err = io.ReadFull(r, body); err != nil {
+	if _, err = io.ReadFull(r, body); err != nil && !fault.Is(err, fault.Overloaded) {
 		err = fault.Wrap(fault.Internal, fmt.Errorf("read the bytes of %s: %w", t.Image, err), "Internal error")
 	}
 	if err = errors.Join(err, r.Close()); err != nil {

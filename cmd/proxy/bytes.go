@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/fovea-images/fovea/internal/config"
+	"github.com/fovea-images/fovea/store/s3blob"
+)
+
+// blobsFolder is the folder of bytes in the data folder.
+const blobsFolder = "blobs"
+
+// bucket is where bytes are that are no files.
+type bucket struct {
+	*s3blob.Store
+	reached atomic.Bool // it has answered us once
+}
+
+// newBytes opens the bucket, if bytes are in one. It does not connect.
+func (a *app) newBytes(settings config.Config) (err error) {
+	switch settings.Store.Bytes {
+	case "files":
+		return nil
+	case "s3":
+		a.s3, err = newBucket(settings.Store.S3)
+		return err
+	}
+	return fmt.Errorf("bytes: expected files or s3, received %q", settings.Store.Bytes)
+}
+
+// newBucket reads the knobs of a bucket. Its complaints begin with s3.
+func newBucket(c config.S3) (*bucket, error) {
+	var complaints complaints
+	if c.Style != "path" && c.Style != "host" {
+		complaints.add("s3.", fmt.Errorf("style: expected path or host, received %q", c.Style))
+	}
+	kept, err := s3blob.Open(s3blob.Options{
+		Bucket: c.Bucket, Prefix: c.Prefix, Endpoint: c.Endpoint, Region: c.Region, AccessKey: c.AccessKey, SecretKey: string(c.SecretKey),
+		HostStyle: c.Style == "host", Timeout: c.Timeout,
+	})
+	if complaints.add("s3.", err); len(complaints) > 0 {
+		return nil, errors.Join(complaints...)
+	}
+	return &bucket{Store: kept}, nil
+}
+
+// reachBytes asks the bucket whether it is as configured. What passes is only logged:
+// a node starts while the service is away, and is not ready.
+func (a *app) reachBytes(ctx context.Context) error {
+	if a.s3 == nil {
+		return nil
+	}
+	err := a.bytesReady(ctx)
+	var refused *s3blob.RefusedError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("store.%w", err)
+	}
+	if err != nil {
+		a.log.Warn("the bytes of images cannot be reached yet", "error", err)
+	}
+	return nil
+}
+
+// bytesReady reports whether bytes can be read. A bucket has to be reached once: an
+// outage later is one of all nodes, which still have what they have cached.
+func (a *app) bytesReady(ctx context.Context) error {
+	if a.s3 == nil {
+		_, gone := os.Stat(filepath.Join(a.settings.Data, blobsFolder)) // a volume may be unmounted under us
+		return gone
+	}
+	if a.s3.reached.Load() {
+		return nil
+	}
+	err := a.s3.Ready(ctx)
+	if err == nil {
+		a.s3.reached.Store(true)
+	}
+	return err
+}
+
+// measureBytes registers what a bucket counts.
+func (a *app) measureBytes() {
+	if a.s3 == nil {
+		return
+	}
+	a.telemetry.Counter("fovea_s3_calls_total", "Reads, writes, removals and listings in the bucket of the store.", func() float64 { return float64(a.s3.Stats().Requests) })
+	a.telemetry.Counter("fovea_s3_failures_total", "Those that the service failed, or whose bytes were broken.", func() float64 { return float64(a.s3.Stats().Failures) })
+}

@@ -23,6 +23,22 @@ type Source struct {
 	Private bool
 	// MustRevalidate: it must not be served any longer than that.
 	MustRevalidate bool
+	// RequireSigned: who has the bytes has them as those of a private image.
+	RequireSigned bool
+}
+
+// Absent reports whether err says that an origin does not have what it was asked for,
+// or could not be asked, so that another may be. What it refuses, it has refused.
+func Absent(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch fault.Of(err).Kind {
+	case fault.NotFound, fault.FetchFailed, fault.DNSFailed, fault.ConnectTimeout, fault.DownloadTimeout,
+		fault.OriginTimeout, fault.OriginBroken, fault.Overloaded:
+		return true
+	}
+	return false
 }
 
 // InOrder asks one origin after the other until one has the target.

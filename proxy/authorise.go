@@ -58,8 +58,8 @@ func (pl *plan) verify(r *Request, target string, keys []token.Key) token.Grant 
 
 // stillMay asks again, by what is true now, whether the visitor may see a hosted image
 // that it has waited for. Bytes that were fetched meanwhile may be of an image that was
-// not there, or not private, when the wait began.
-func (pl *plan) stillMay(ctx context.Context, r *Request, was admission) (admission, error) {
+// not there, or not private, when the wait began; or come from where it is private.
+func (pl *plan) stillMay(ctx context.Context, r *Request, was admission, entry *cache.Entry) (admission, error) {
 	if pl.target.Kind != params.Hosted {
 		return was, nil
 	}
@@ -67,6 +67,10 @@ func (pl *plan) stillMay(ctx context.Context, r *Request, was admission) (admiss
 	var err error
 	if now.image, err = pl.proxy.Catalog.Image(ctx, pl.target.Account, pl.target.Image); err != nil {
 		return was, err
+	}
+	if closed(entry) {
+		image := *now.image
+		image.RequireSigned, now.image = true, &image
 	}
 	if pl.variant != nil {
 		if now.variant, err = pl.proxy.Catalog.Variant(ctx, pl.target.Account, pl.target.Variant); err != nil {

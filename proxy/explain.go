@@ -23,6 +23,7 @@ type Explanation struct {
 	Image     string           `json:"image,omitempty"`
 	Variant   string           `json:"variant,omitempty"`
 	Source    string           `json:"source,omitempty"`
+	Origins   []string         `json:"origins,omitempty"` // of a hosted image: who has its bytes, in the order in which they are asked
 	Canonical string           `json:"canonical,omitempty"`
 	Options   string           `json:"options,omitempty"` // in force, after variant and client hints
 	Status    int              `json:"status"`
@@ -100,7 +101,7 @@ func (p *Proxy) explain(ctx context.Context, r *Request, assume *engine.Info) Ex
 		e.Failure, e.Hint = kindOf(err), hintOf(err)
 		return e
 	}
-	e.Tags = pl.Tags()
+	e.Tags, e.Origins = pl.Tags(), pl.origins(assume != nil)
 	if pl.known {
 		e.Format, e.Geometry = pl.choice.Media.String(), &pl.geometry
 	}
@@ -115,6 +116,19 @@ func (p *Proxy) explain(ctx context.Context, r *Request, assume *engine.Info) Ex
 		e.Headers = append(e.Headers, f.Name+": "+f.Value)
 	}
 	return e
+}
+
+// origins names who has the bytes of a hosted image, in the order in which they are asked.
+func (pl *plan) origins(assumed bool) []string {
+	switch {
+	case pl.target.Kind != params.Hosted || assumed: // the record is not looked at
+		return nil
+	case !pl.elsewhere():
+		return []string{"stored"}
+	case pl.proxy.Spare == nil:
+		return []string{"cloudflare"}
+	}
+	return []string{"cloudflare", "stored"}
 }
 
 // record is the stored record that a picture with this header would have.
@@ -162,6 +176,7 @@ func (e Explanation) String() string {
 	if e.Kind == params.Hosted.String() {
 		line("image", "%s of account %s", e.Image, e.Account)
 	}
+	line("origins", "%s", strings.Join(e.Origins, ", then "))
 	line("variant", "%s", e.Variant)
 	line("source", "%s", e.Source)
 	line("options", "%s", e.Options)

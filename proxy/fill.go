@@ -20,6 +20,7 @@ const (
 	fieldDone    = "done"    // what follows `internal=ok/<h|m>` in cf-resized and cf-images
 	fieldTimings = "timings" // Server-Timing of the fill
 	fieldSmall   = "small"   // the bytes are as few as can be; not answered
+	fieldClosed  = "closed"  // where the bytes come from, the image is private; not answered
 )
 
 // Fill fetches the source, transforms it and dresses the result: steps 9 and 10
@@ -32,10 +33,20 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 		return cache.Entry{}, fault.Wrap(fault.Overloaded, ctx.Err(), "Too many images are being fetched; try again shortly")
 	}
 	if pl.rendered() {
-		return pl.fillRendered(ctx)
+		entry, err := pl.fillRendered(ctx)
+		if !pl.spares(err) {
+			return entry, err
+		}
+		return pl.fill(ctx, err)
 	}
+	return pl.fill(ctx, nil)
+}
+
+// fill is Fill of what is transformed here. A failure that is not nil is why the spare
+// origin has to bring it.
+func (pl *plan) fill(ctx context.Context, failure error) (cache.Entry, error) {
 	start := pl.proxy.Now()
-	src, err := pl.fetch(ctx)
+	src, failure, err := pl.source(ctx, failure)
 	if err != nil {
 		return cache.Entry{}, err
 	}
@@ -70,6 +81,7 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 	entry.ETag, entry.Modified = pl.etag(result.Media, src.Validator, overlays.validators), src.Modified
 	pl.live(&entry, src)
 	overlays.live(&entry, pl.proxy.Life)
+	pl.spared(&entry, src, failure)
 	if standsIn {
 		pl.later(ctx, thorough)
 		entry.Fresh = min(entry.Fresh, interim)
@@ -129,12 +141,13 @@ func (pl *plan) asItIs(ctx context.Context, body []byte) (engine.Result, error) 
 // bytes are shared: they are only read. Nobody joins a fetch that began before the
 // latest purge.
 func (pl *plan) fetch(ctx context.Context) (origin.Source, error) {
-	from, name := pl.proxy.Stored, ""
 	if pl.target.Kind == params.Remote {
-		from, name = pl.proxy.Web, remoteName(pl.target.Source)
-	} else {
-		name = pl.target.Account + "/" + pl.target.Image
+		return pl.fetchFrom(ctx, pl.proxy.Web, remoteName(pl.target.Source))
 	}
+	return pl.fetchFrom(ctx, pl.proxy.Stored, pl.target.Account+"/"+pl.target.Image)
+}
+
+func (pl *plan) fetchFrom(ctx context.Context, from origin.Origin, name string) (origin.Source, error) {
 	key := strconv.FormatUint(pl.proxy.Cache.Purges(), 10) + " " + name
 	src, _, err := pl.proxy.fetches.Do(ctx, key, func(ctx context.Context) (origin.Source, error) {
 		return from.Fetch(ctx, pl.target)

@@ -80,7 +80,7 @@ func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	must(err)
 	o := Options{
 		Host:    Host{Site: params.Site{Zone: "example.com", DeliveryHosts: []string{"imagedelivery.net"}}, AllowOrigin: "*"},
-		Catalog: catalog, Policy: negotiate.DefaultPolicy(), Cache: c, Engine: e, Stored: stored.New(catalog, blobs), Web: w,
+		Catalog: catalog, Policy: negotiate.DefaultPolicy(), Cache: c, Engine: e, Stored: stored.New(catalog.Image, blobs), Web: w,
 		Version: "test", Report: func(r Report) { f.reports <- r },
 	}
 	for _, do := range change {

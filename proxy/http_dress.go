@@ -71,7 +71,7 @@ func (p *Proxy) dress(at *Host, rc *fasthttp.RequestCtx, answer *Answer) {
 		switch f.Name {
 		case fieldDone:
 			done += f.Value
-		case fieldSmall:
+		case fieldSmall, fieldClosed:
 		case fieldTimings:
 			if letter == "m" {
 				timings += ", " + f.Value

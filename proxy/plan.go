@@ -144,6 +144,9 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 			}
 		}
 	}
+	if pl.standsIn() {
+		pl.maxAge = min(pl.maxAge, interim)
+	}
 	if pl.operator {
 		return nil
 	}
@@ -241,6 +244,9 @@ func (pl *plan) name() string {
 	}
 	if pl.image != nil {
 		b = strconv.AppendInt(append(b, " version="...), pl.image.Version, 10)
+	}
+	if pl.standsIn() {
+		b = append(b, " stands in"...)
 	}
 	if pl.signed != "" {
 		sum := sha256.Sum256([]byte(pl.signed))

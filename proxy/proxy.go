@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/fovea-images/fovea/cache"
@@ -39,7 +40,10 @@ type Options struct {
 	// Render has, by account hash, who finishes the pictures of the account's images
 	// that are kept elsewhere; those of all others are transformed here.
 	Render map[string]Render
-	Life   Life
+	// Spare brings hosted images that are kept elsewhere when neither Stored nor Render
+	// has them, or neither can be asked; nil: nothing does.
+	Spare origin.Origin
+	Life  Life
 	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
 	// long as a fill may take.
 	Sources int
@@ -126,6 +130,7 @@ type underway struct {
 	heat      heat
 	tunnels   tunnels
 	shadow    shadowing
+	spared    atomic.Uint64
 }
 
 // New checks o and returns a Proxy over it.
@@ -283,7 +288,7 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		err = entry.Fault
 	}
 	if err == nil && outcome != cache.Hit && outcome != cache.Stale {
-		admitted, err = pl.stillMay(ctx, r, admitted) // it took time, and the image may have become private meanwhile
+		admitted, err = pl.stillMay(ctx, r, admitted, entry) // it took time, and the image may have become private meanwhile
 		answer.Private, answer.Verdict = admitted.private, admitted.verdict
 	}
 	if err != nil {

@@ -36,24 +36,17 @@ type CatalogOptions struct {
 	Remember time.Duration // how long what is there is remembered; 10 s
 	Missing  time.Duration // how long what is not there is; 1 s
 	Images   int           // how many images are remembered; 100,000
-	// Elsewhere knows of images that Names does not have; nil: there are none.
+	// Elsewhere knows of images that are kept elsewhere; nil: there are none. Order says
+	// when it is asked.
 	Elsewhere Directory
+	Order     Order
+	// Closed is told of an image that Names has as a public one and Elsewhere, which was
+	// asked just now, as a private one; nil: nobody.
+	Closed func(ctx context.Context, account, id string)
 	// Vouched reports whether Forget has been told of what other nodes changed; while it
 	// reports false, nothing is remembered. nil: there are none.
 	Vouched func() bool
 	Now     func() time.Time // time.Now
-}
-
-// Directory knows of images that are kept elsewhere: their records have no Blob and
-// no header fields. It is safe for concurrent use.
-type Directory interface {
-	// Image returns a record, or a *fault.Error: NotFound, or why it cannot be known
-	// now. It remembers what it may.
-	Image(ctx context.Context, account, id string) (Image, error)
-	// Variants and Keys return what is known now, at once. They are added to those of
-	// Names; a variant of the same name takes its place.
-	Variants(account string) []Variant
-	Keys(account string) []token.Key
 }
 
 const catalogShards = 64
@@ -299,12 +292,7 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*ima
 
 	// Others wait for this, so it does not end with its first caller.
 	ctx = context.WithoutCancel(ctx)
-	image, err := c.names.Image(ctx, key.account, key.id)
-	keep := c.Remember
-	if c.Elsewhere != nil && fault.Is(err, fault.NotFound) {
-		image, err = c.Elsewhere.Image(ctx, key.account, key.id)
-		keep = c.Missing // it has a memory of its own
-	}
+	image, keep, err := c.find(ctx, key)
 	switch {
 	case err == nil && image.Draft:
 		slot.err = fault.New(fault.NotFound, "Image not found")

@@ -65,6 +65,9 @@ type Image struct {
 	Draft         bool      // promised, without bytes
 	Expires       time.Time // of a draft: from then on nothing may be uploaded for it
 	Blob          BlobRef
+	// Believed: nobody could be asked of it just now, so that it is what was known before,
+	// or set down, or our own record of an image that is kept elsewhere. It is never kept.
+	Believed bool
 	// What the header of the bytes says.
 	Media       params.Media
 	Size        params.Size // as stored

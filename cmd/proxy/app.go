@@ -53,6 +53,7 @@ type app struct {
 	rules     *plugins.Chain      // nil = none
 	api       *api.API            // nil = switched off
 	upstream  upstreams
+	order     store.Order
 	admin     *operator // nil = no admin listener
 	scratch   string    // folder to remove at the end; "" = none
 	now       func() time.Time
@@ -159,7 +160,10 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	complaints.add("", a.newCache(settings, to))
 	complaints.add("store.", a.newBytes(settings))
 	a.upstream, err = newUpstreams(settings, log.Logger)
-	complaints.add("", err)
+	if complaints.add("", err); err == nil {
+		a.order, err = a.upstream.newOrder(settings.Origins.Order)
+		complaints.add("origins.order: ", err)
+	}
 	management, later := a.apiOptions(settings.API), a.proxyOptions(settings, a.manner)
 	complaints.add("api.", management.Validate())
 	complaints.add("engine.", later.Validate())
@@ -280,7 +284,7 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 	a.library = &store.Library{Names: names, Forget: a.forget}
 	options := store.CatalogOptions{Vouched: a.vouched()}
 	if len(a.upstream) > 0 {
-		options.Elsewhere = a.upstream
+		options.Elsewhere, options.Order, options.Closed = a.upstream, a.order, a.closed
 	}
 	a.catalog = store.NewCatalog(names, options)
 	a.library.Left = func(ref store.BlobRef, err error) {
@@ -391,7 +395,7 @@ func (a *app) open(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("account: %w", err)
 	}
-	if a.settings.Demo {
+	if a.settings.Demo && a.order != store.ElsewhereOnly {
 		if err := a.addDemo(ctx, account); err != nil {
 			return "", fmt.Errorf("demo: %w", err)
 		}

@@ -138,9 +138,9 @@ func (all upstreams) Keys(hash string) []token.Key {
 	return nil
 }
 
-// hosted returns where hosted images come from: the store, then Cloudflare; and, by
-// account, who finishes pictures of images that the store does not have.
-func (a *app) hosted() (origin.Origin, map[string]proxy.Render) {
+// hosted sets where hosted images come from. The catalog's record says who has an image;
+// what comes first here is only asked for those that it has.
+func (a *app) hosted(o *proxy.Options) {
 	sources, render := byAccount{}, map[string]proxy.Render{}
 	for hash, own := range a.upstream {
 		switch {
@@ -152,7 +152,10 @@ func (a *app) hosted() (origin.Origin, map[string]proxy.Render) {
 			sources[hash] = own
 		}
 	}
-	return origin.InOrder{stored.New(a.catalog, a.library.Blobs), sources}, render
+	o.Stored, o.Render = origin.InOrder{stored.New(a.catalog.Image, a.library.Blobs), sources}, render
+	if a.order == store.ElsewhereFirst {
+		o.Spare = stored.New(stored.Named(a.library.Names), a.library.Blobs)
+	}
 }
 
 // byAccount asks the origin that has the account.

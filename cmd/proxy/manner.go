@@ -74,7 +74,7 @@ func (a *app) proxyOptions(settings config.Config, m *manner) proxy.Options {
 	}
 	o.Host = m.at.all
 	if a.library != nil {
-		o.Stored, o.Render = a.hosted()
+		a.hosted(&o)
 	}
 	return o
 }

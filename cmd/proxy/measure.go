@@ -26,6 +26,7 @@ func (a *app) measure() {
 			used := a.engine.Stats().Mezzanines
 			return float64(used[engine.Kept] + used[engine.Joined])
 		}},
+		"fovea_spared_total":      {"Sources of hosted images that came from the store because Cloudflare did not have them, or could not be asked.", func() float64 { return float64(a.current.Load().Spared()) }},
 		"fovea_engine_shed_total": {"Transforms refused for want of capacity.", func() float64 { return float64(a.engine.Stats().Shed) }},
 	}
 	for name, c := range counters {

@@ -67,6 +67,9 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 	if err != nil {
 		return "", err
 	}
+	if a.order == store.ElsewhereOnly {
+		images = nil // they are not answered
+	}
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-8s %s\n", name, fmt.Sprintf(format, args...))

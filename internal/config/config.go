@@ -99,6 +99,7 @@ type S3 struct {
 // Origins are the knobs of remote sources.
 type Origins struct {
 	Forward      bool          `yaml:"forward" doc:"pass every path that is no image's on to site, so that this server can stand in front of all of it"`
+	Order        []string      `yaml:"order" doc:"where hosted images are looked for: stored and cloudflare, or one of them. The second has what the first does not, or, after cloudflare, cannot say. Empty: stored, then cloudflare if there is one"`
 	Site         string        `yaml:"site" doc:"base URL of the website behind, for same-zone paths; empty: none"`
 	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
 	Redirects    string        `yaml:"redirects" doc:"where a source may redirect to besides its own host: any public address, as with Cloudflare, or allowlist, what allowed (of any host) has, too"`

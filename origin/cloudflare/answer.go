@@ -66,12 +66,25 @@ func refusal(status int, header http.Header, body []byte) error {
 		return errNotHere
 	case status == http.StatusTooManyRequests:
 		return fault.New(fault.Overloaded, "Cloudflare asks for patience")
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return &fault.Error{Kind: fault.OriginRefused, Public: said, Status: status, Hint: "is the API token of this account, and may it read Cloudflare Images?"}
 	case status >= 400 && status < 500:
 		return &fault.Error{Kind: fault.OriginRefused, Public: said, Status: status}
 	}
 	return fault.New(fault.OriginBroken, "%s", said)
+}
+
+// answered judges an answer of the API. That it does not take our token says nothing of
+// the image, nor of the visitor.
+func answered(status int, header http.Header, body []byte) error {
+	switch status {
+	case http.StatusOK:
+		return nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return &fault.Error{
+			Kind: fault.FetchFailed, Public: "Cloudflare's API answered " + strconv.Itoa(status), Status: status,
+			Hint: "is the API token of this account, and may it read Cloudflare Images?",
+		}
+	}
+	return refusal(status, header, body)
 }
 
 func isPlain(text string) bool {

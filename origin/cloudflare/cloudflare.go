@@ -141,6 +141,9 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 	}
 	if o.Mode == Originals {
 		status, header, body, err := o.call(ctx, "/v1/"+url.PathEscape(t.Image)+"/blob")
+		if err == nil {
+			err = answered(status, header, body)
+		}
 		return source(status, header, body, err)
 	}
 	t.Variant, t.Options = o.Variant, params.Options{}

@@ -39,8 +39,8 @@ func (o *Origin) result(ctx context.Context, rest string, into any) error {
 	if err != nil {
 		return err
 	}
-	if status != http.StatusOK {
-		return refusal(status, header, body)
+	if err := answered(status, header, body); err != nil {
+		return err
 	}
 	var answer struct{ Result json.RawMessage }
 	if err = json.Unmarshal(body, &answer); err == nil {
@@ -65,7 +65,7 @@ func (o *Origin) Image(ctx context.Context, hash, id string) (store.Image, error
 		return store.Image{}, errNotHere
 	}
 	if o.Token == "" {
-		return store.Image{Account: hash, ID: id, RequireSigned: o.private(id)}, nil
+		return store.Image{Account: hash, ID: id, RequireSigned: o.private(id), Believed: true}, nil
 	}
 	o.mu.Lock()
 	known, ok := o.images[id]
@@ -77,6 +77,7 @@ func (o *Origin) Image(ctx context.Context, hash, id string) (store.Image, error
 	image, err := o.look(ctx, id)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		if ok && known.err == nil && age < o.Remember+staleFor {
+			known.image.Believed = true
 			return known.image, nil
 		}
 		return store.Image{}, err

@@ -33,7 +33,7 @@ func TestOrigin(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := params.Target{Kind: params.Hosted, Account: account.Hash, Variant: "public"}
-		c := origintest.Case{Origin: New(catalog, blobs), Body: body, Has: at, Missing: at}
+		c := origintest.Case{Origin: New(catalog.Image, blobs), Body: body, Has: at, Missing: at}
 		c.Has.Image, c.Missing.Image = "a/b", "a/c"
 		return c
 	})

@@ -15,18 +15,34 @@ import (
 
 // Origin is an origin.Origin of hosted images.
 type Origin struct {
-	catalog *store.Catalog
-	blobs   store.Blobs
+	image Image
+	blobs store.Blobs
 }
 
-// New returns an Origin over catalog and blobs.
-func New(catalog *store.Catalog, blobs store.Blobs) *Origin {
-	return &Origin{catalog: catalog, blobs: blobs}
+// Image looks up the record of an image; what is not there is a *fault.Error of kind
+// NotFound.
+type Image func(ctx context.Context, account, id string) (*store.Image, error)
+
+// New returns an Origin over blobs, which finds them by image.
+func New(image Image, blobs store.Blobs) *Origin {
+	return &Origin{image: image, blobs: blobs}
+}
+
+// Named returns an Image that asks names each time, whatever a catalog says of what is
+// kept elsewhere. A draft is not found.
+func Named(names store.Names) Image {
+	return func(ctx context.Context, account, id string) (*store.Image, error) {
+		img, err := names.Image(ctx, account, id)
+		if err == nil && img.Draft {
+			err = fault.New(fault.NotFound, "Image not found")
+		}
+		return &img, err
+	}
 }
 
 // Fetch implements origin.Origin. The validator is the hash of the bytes.
 func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, error) {
-	img, err := o.catalog.Image(ctx, t.Account, t.Image)
+	img, err := o.image(ctx, t.Account, t.Image)
 	if err != nil {
 		return origin.Source{}, err
 	}
@@ -48,5 +64,5 @@ func (o *Origin) Fetch(ctx context.Context, t params.Target) (origin.Source, err
 	if err = errors.Join(err, r.Close()); err != nil {
 		return origin.Source{}, err
 	}
-	return origin.Source{Body: body, Validator: string(img.Blob), Modified: img.Uploaded}, nil
+	return origin.Source{Body: body, Validator: string(img.Blob), Modified: img.Uploaded, RequireSigned: img.RequireSigned}, nil
 }

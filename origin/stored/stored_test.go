@@ -31,7 +31,7 @@ func TestFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := New(catalog, blobs)
+	o := New(catalog.Image, blobs)
 	got, err := o.Fetch(t.Context(), params.Target{Kind: params.Hosted, Account: account.Hash, Image: "a"})
 	if err != nil || string(got.Body) != "bytes" || got.Validator != string(img.Blob) || !got.Modified.Equal(img.Uploaded) {
 		t.Errorf("%+v, %v", got, err)

@@ -27,6 +27,8 @@ type Catalog struct {
 	world   atomic.Pointer[world]
 	age     atomic.Int64 // grows with every Forget of an account or variant
 	reading sync.Mutex   // one reads the world, the others wait
+	failed  atomic.Int64 // how many readings have
+	failure error        // of the last one; under reading
 	shards  [catalogShards]catalogShard
 	seed    maphash.Seed
 }
@@ -188,11 +190,31 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 	if w := c.world.Load(); c.fresh(w, c.Now()) {
 		return w, nil
 	}
+	failed := c.failed.Load()
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if w := c.world.Load(); c.fresh(w, c.Now()) {
 		return w, nil
 	}
+	// What failed while this one waited fails for it, too: where each try takes long,
+	// they must not wait for one another's.
+	if c.failed.Load() != failed {
+		return nil, c.failure
+	}
+	w, err := c.read(ctx)
+	if err != nil {
+		if ctx.Err() == nil { // or it says something of one caller alone
+			c.failure = err
+			c.failed.Add(1)
+		}
+		return nil, err
+	}
+	c.world.Store(w)
+	return w, nil
+}
+
+// read reads the world.
+func (c *Catalog) read(ctx context.Context) (*world, error) {
 	// The age before reading: a Forget meanwhile makes what is read too old.
 	w := &world{accounts: map[string]*accountView{}, ids: map[string]*accountView{}, age: c.age.Load(), read: c.Now()}
 	accounts, err := c.names.Accounts(ctx)
@@ -221,7 +243,6 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 	if before := c.world.Load(); before != nil {
 		w.serial = before.serial + 1
 	}
-	c.world.Store(w)
 	return w, nil
 }
 

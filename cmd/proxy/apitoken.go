@@ -19,7 +19,7 @@ func storeApp(ctx context.Context, cli *cli, w world) (*app, store.Account, erro
 	if err != nil {
 		return nil, store.Account{}, err
 	}
-	a, err := newApp(ctx, settings, telemetry.NoLog(), w.now, looking)
+	a, err := newApp(ctx, settings, telemetry.NoLog(), w.now, working)
 	if err != nil {
 		return nil, store.Account{}, err
 	}

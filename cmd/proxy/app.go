@@ -48,6 +48,7 @@ type app struct {
 	cache     *cache.Cache
 	disk      *disk.Tier    // nil = none
 	shared    *redis.Shared // nil = this node is alone
+	database  *sqldb.DB     // that nodes share; nil = the store's own
 	web       *web.Origin
 	zones     map[string]*url.URL // websites behind
 	rules     *plugins.Chain      // nil = none
@@ -79,6 +80,10 @@ func lookingApp(ctx context.Context, settings config.Config) (*app, error) {
 		settings.Data = scratch
 	}
 	a, err := newApp(ctx, settings, telemetry.NoLog(), time.Now, looking)
+	if errors.Is(err, sqldb.ErrEmpty) && scratch != "" {
+		settings.Store.Database = ""
+		a, err = newApp(ctx, settings, telemetry.NoLog(), time.Now, looking)
+	}
 	if err != nil {
 		return nil, errors.Join(err, removeAll(scratch))
 	}
@@ -99,12 +104,13 @@ func removeAll(folder string) error {
 }
 
 // purpose is what an app is built for: what belongs to one process at a time, only
-// the one that serves opens.
-type purpose bool
+// the one that serves opens; one that looks makes nothing in a database of others.
+type purpose uint8
 
 const (
-	looking purpose = false
-	serving purpose = true
+	looking purpose = iota
+	working
+	serving
 )
 
 // newApp builds every room. Its error joins all complaints; each begins with the
@@ -159,6 +165,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	complaints.add("http.", a.serverOptions().Validate())
 	complaints.add("", a.newCache(settings, to))
 	complaints.add("store.", a.newBytes(settings))
+	complaints.add("store.", checkNames(settings.Store))
 	a.upstream, err = newUpstreams(settings, log.Logger)
 	if complaints.add("", err); err == nil {
 		a.order, err = a.upstream.newOrder(settings.Origins.Order)
@@ -170,8 +177,8 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	if len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
 	}
-	if err := a.openStore(ctx, settings.Data); err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+	if err := a.openStore(ctx, settings.Data, to); err != nil {
+		return nil, err
 	}
 	if a.rules, err = newRules(ctx, settings.Rules, compiledRules(settings.Data), log.Logger, now); err != nil {
 		return nil, err
@@ -188,6 +195,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	a.measure()
 	a.measureTiers()
 	a.measureBytes()
+	a.measureNames()
 	a.measureRules()
 	return a, nil
 }
@@ -276,13 +284,16 @@ func newWeb(o config.Origins, zones map[string]*url.URL, unkept, redirects func(
 	return made, nil
 }
 
-func (a *app) openStore(ctx context.Context, folder string) error {
-	names, err := sqldb.Open(ctx, filepath.Join(folder, namesFile))
+func (a *app) openStore(ctx context.Context, folder string, to purpose) error {
+	names, err := a.openNames(ctx, folder, to)
 	if err != nil {
 		return err
 	}
 	a.library = &store.Library{Names: names, Forget: a.forget}
 	options := store.CatalogOptions{Vouched: a.vouched()}
+	if a.database != nil {
+		options.Remember = remembered
+	}
 	if len(a.upstream) > 0 {
 		options.Elsewhere, options.Order, options.Closed = a.upstream, a.order, a.closed
 	}
@@ -294,8 +305,10 @@ func (a *app) openStore(ctx context.Context, folder string) error {
 		a.library.Blobs = a.s3
 		return nil
 	}
-	a.library.Blobs, err = fsblob.Open(filepath.Join(folder, blobsFolder))
-	return err
+	if a.library.Blobs, err = fsblob.Open(filepath.Join(folder, blobsFolder)); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
 }
 
 // newAPI builds the management wing, if it is wanted.
@@ -462,6 +475,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 	if a.shared != nil {
 		go a.shared.Run(waits)
 	}
+	if a.database != nil {
+		go a.database.Listen(waits, a.told)
+	}
 	go a.warm(waits)
 	go a.telemetry.Run(waits)
 	go a.certificate.run(waits, time.Minute, a.log.Logger)
@@ -504,8 +520,7 @@ func (a *app) ready(ctx context.Context) error {
 	if a.shared != nil && !a.shared.Vouched() {
 		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
 	}
-	_, err := a.library.Names.Accounts(ctx)
-	return errors.Join(err, a.bytesReady(ctx))
+	return errors.Join(a.namesReady(ctx), a.bytesReady(ctx))
 }
 
 // sweep removes what has expired, every ten minutes, and bytes that a crash left

@@ -75,7 +75,11 @@ func (a *app) greeting(ctx context.Context, address string, account store.Accoun
 		fmt.Fprintf(&b, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "Fovea %s is serving on %s\n", version, address)
-	line("store", "%s: %d images of account %s", a.settings.Data, count, account.Hash)
+	names := ""
+	if a.database != nil {
+		names = ", names in PostgreSQL with other nodes"
+	}
+	line("store", "%s: %d images of account %s%s", a.settings.Data, count, account.Hash, names)
 	remote := "none"
 	if o := a.settings.Origins; o.Site != "" || len(o.Allowed) > 0 {
 		remote = strings.TrimSpace(o.Site + " " + strings.Join(o.Allowed, " "))

@@ -19,7 +19,7 @@ const namesFile = "names.db"
 // not made, it is mostly another folder that was meant.
 func keptApp(ctx context.Context, cli *cli, w world) (*app, store.Account, error) {
 	settings, err := cli.settings(w)
-	if err == nil {
+	if err == nil && settings.Store.Database == "" {
 		_, err = os.Stat(filepath.Join(settings.Data, namesFile))
 	}
 	if errors.Is(err, fs.ErrNotExist) {

@@ -74,14 +74,6 @@ func (a *app) newShared(r config.Redis) (*redis.Shared, error) {
 	return shared, nil
 }
 
-// vouched tells the catalog whether other nodes are heard; nil: there are none.
-func (a *app) vouched() func() bool {
-	if a.shared == nil {
-		return nil
-	}
-	return a.shared.Vouched
-}
-
 // measureTiers registers what the slower tiers count.
 func (a *app) measureTiers() {
 	if a.disk != nil {

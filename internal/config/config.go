@@ -80,8 +80,12 @@ type HostHotlink struct {
 
 // Store are the knobs of where images are kept.
 type Store struct {
-	Bytes string `yaml:"bytes" doc:"where the bytes of images are: files, in the data folder, or s3, which several nodes can share"`
-	S3    S3     `yaml:"s3" doc:"the bucket, with bytes: s3"`
+	Bytes       string        `yaml:"bytes" doc:"where the bytes of images are: files, in the data folder, or s3, which several nodes can share"`
+	S3          S3            `yaml:"s3" doc:"the bucket, with bytes: s3"`
+	Database    Secret        `yaml:"database" doc:"PostgreSQL 14 or newer, postgres://user:password@host:5432/database?sslmode=verify-full; not by a pooler that has sessions share connections. Empty: names.db in the data folder"`
+	Connections int           `yaml:"connections" doc:"to the database at once, 2 or more; one more is told of changes"`
+	Timeout     time.Duration `yaml:"timeout" doc:"for one question to the database, or one change; what takes longer is answered 503"`
+	Trust       time.Duration `yaml:"trust" doc:"while the database does not answer, how long records are believed that other nodes may have changed, 1s or more: so long a picture may be served that was made private or deleted meanwhile, and then nothing is"`
 }
 
 // S3 are the knobs of a bucket that images are kept in.
@@ -304,7 +308,7 @@ func Default() Config {
 		Flexible: true,
 		Demo:     true,
 		CORS:     "*",
-		Store:    Store{Bytes: "files", S3: S3{Region: "us-east-1", Style: "path", Timeout: 10 * time.Second}},
+		Store:    Store{Bytes: "files", Connections: 16, Timeout: 5 * time.Second, Trust: 5 * time.Second, S3: S3{Region: "us-east-1", Style: "path", Timeout: 10 * time.Second}},
 		Origins: Origins{
 			Redirects: "any",
 			MaxBytes:  100 << 20,

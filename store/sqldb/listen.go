@@ -75,8 +75,12 @@ func (db *DB) Listen(ctx context.Context, heard func(tags ...string)) {
 // follow connects and listens until something fails.
 func (l *line) follow(ctx context.Context, heard func(tags ...string)) error {
 	config := l.config.Copy()
+	own := strings.ToLower(config.RuntimeParams["application_name"]) // a channel that nobody else listens to
+	echoed := false
 	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
 		switch tag, by, _ := cutLast(n.Payload, "\n"); {
+		case n.Channel == own:
+			echoed = true
 		case tag == "*":
 			heard()
 		case by != config.RuntimeParams["application_name"]:
@@ -92,14 +96,18 @@ func (l *line) follow(ctx context.Context, heard func(tags ...string)) error {
 		defer cancel()
 		_ = conn.Close(ended) // what failed has been said
 	}()
-	if err := ask(ctx, conn, "LISTEN "+channel); err != nil {
+	if err := ask(ctx, conn, `LISTEN `+channel+`; LISTEN "`+own+`"`); err != nil {
 		return err
 	}
 	heard()
 	for {
 		asked := time.Since(l.began)
-		if err := ask(ctx, conn, "SELECT 1"); err != nil { // what was told before this was asked has been heard after it
+		echoed = false
+		if err := ask(ctx, conn, `NOTIFY "`+own+`"`); err != nil { // what was told before this was asked has been heard after it
 			return err
+		}
+		if !echoed {
+			return errors.New("it does not tell of changes: expected a connection of our own, and no pooler")
 		}
 		l.wrong.Store(nil)
 		l.heard.Store(max(1, int64(asked)))

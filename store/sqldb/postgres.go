@@ -97,6 +97,10 @@ func OpenPostgres(ctx context.Context, o Postgres) (*DB, error) {
 		return db.migrate(ctx, postgresMigrations, "postgres", o.Look)
 	}
 	db, err := assemble(ctx, open, o.Connections/2, o.Connections-o.Connections/2, migrate)
+	var shown *fault.Error
+	if errors.As(err, &shown) && shown.Cause != nil { // an operator reads it, and no visitor
+		err = shown.Cause
+	}
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}

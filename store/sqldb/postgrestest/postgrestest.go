@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -75,7 +75,7 @@ func find() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sort.Strings(folders)
+	slices.Sort(folders)
 	if len(folders) > 0 {
 		return filepath.Dir(folders[len(folders)-1]), nil
 	}
@@ -178,10 +178,20 @@ func (s *Server) Do(t *testing.T, database, statement string) string {
 
 // Kill ends the server at once, as a machine does that fails.
 func (s *Server) Kill() {
-	for _, pid := range s.processes() {
+	all := s.processes()
+	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	_ = s.command.Wait()
+	for deadline := time.Now().Add(10 * time.Second); slices.ContainsFunc(all[1:], runs) && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond) // what still has its memory keeps a new one from starting
+	}
+}
+
+// runs reports whether a process of another parent has not ended.
+func runs(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(text), ") Z ")
 }
 
 // processes are the server's: first the one that starts the others, each of which is

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -152,7 +153,7 @@ func TestNginx(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), nginx, "-t", "-c", whole).CombinedOutput(); err != nil {
 		t.Fatalf("nginx -t: %v: %s", err, out)
 	}
-	command := exec.CommandContext(t.Context(), nginx, "-c", whole)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), nginx, "-c", whole) // killed outright it would leave its workers
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

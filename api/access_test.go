@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fovea-images/fovea/api"
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/token"
 )
@@ -315,5 +316,22 @@ func TestKeysConfigAndStats(t *testing.T) {
 	f.call("GET", "v1/stats", "").into(t, &stats)
 	if stats.Count.Current != 1 || stats.Count.Allowed < 1_000_000 {
 		t.Errorf("%+v", stats)
+	}
+}
+
+func TestStrictRefusesWhatOnlyCloudflareHasTo(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) { o.Strict = true })
+	named := []part{{"id", "", "a"}, {"file", "f", picture(4)}}
+	if got := f.upload(append(named, part{"requireSignedURLs", "", "true"})...); got.status != 400 || got.code() != 5400 {
+		t.Errorf("private, with an id of its own: %d %s", got.status, got.body)
+	}
+	if got := f.upload(named...); got.status != 200 {
+		t.Errorf("an id of its own: %d %s", got.status, got.body)
+	}
+	if got := f.call("PATCH", "v1/a", `{"requireSignedURLs":true}`); got.status != 400 || got.code() != 5400 {
+		t.Errorf("private afterwards: %d %s", got.status, got.body)
+	}
+	if got := f.upload(part{"file", "f", picture(5)}, part{"requireSignedURLs", "", "true"}); got.status != 200 {
+		t.Errorf("private, with an id of the service: %d %s", got.status, got.body)
 	}
 }

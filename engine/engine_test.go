@@ -189,3 +189,18 @@ func TestBudgetOfBytes(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatCannotBeGeneratedIsInterpolatedAndSaidSo(t *testing.T) {
+	e, err := New(Options{Codecs: []Codec{&fake{info: Info{Size: params.Size{W: 40, H: 30}, Frames: 1}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := e.Probe(png)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Transform(t.Context(), png, info, Plan{Options: params.Options{Width: 80, Fit: params.Contain, Generate: true}, Media: params.PNG})
+	if err != nil || got.Size != (params.Size{W: 80, H: 60}) || len(got.Warnings) != 1 || got.Warnings[0].Option != "upscale" {
+		t.Errorf("%v %v, %v", got.Size, got.Warnings, err)
+	}
+}

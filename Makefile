@@ -19,3 +19,4 @@ bench: ## benchmarks beside the code
 generate: ## the demo pictures and the pages of reference
 	go generate ./...
 	go run ./cmd/proxy config --markdown >docs/configuration.md
+	go test ./params -run Reference -update

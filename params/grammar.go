@@ -4,6 +4,8 @@ package params
 type Option struct {
 	Name  string `json:"name"`
 	Alias string `json:"alias,omitempty"`
+	// Doc is what it does, in a sentence.
+	Doc string `json:"doc"`
 	// Words are the values that are words.
 	Words []string `json:"words,omitempty"`
 	// Number says which numbers are values; nil: none.
@@ -26,7 +28,7 @@ func Grammar() []Option {
 	all := make([]Option, len(grammar))
 	for i := range grammar {
 		row := &grammar[i]
-		all[i] = Option{row.name, row.alias, append([]string(nil), row.values.words...), row.values.number, row.values.form, row.values.color}
+		all[i] = Option{row.name, row.alias, row.doc, append([]string(nil), row.values.words...), row.values.number, row.values.form, row.values.color}
 	}
 	return all
 }

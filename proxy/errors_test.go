@@ -2,6 +2,9 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,5 +41,30 @@ func TestFailure(t *testing.T) {
 				t.Errorf("%q tells a secret", text)
 			}
 		})
+	}
+}
+
+// The codes and statuses on the page of reference are those that are answered.
+func TestTheReferenceOfURLsHasTheRightErrors(t *testing.T) {
+	text, err := os.ReadFile("../docs/urls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, f := range failures {
+		known[fmt.Sprintf("%d %d", f.code, f.status)] = true
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([0-9, ]+) \| ([0-9, ]+) \|`).FindAllStringSubmatch(string(text), -1)
+	for _, row := range rows {
+		for code := range strings.SplitSeq(row[1], ", ") {
+			for status := range strings.SplitSeq(row[2], ", ") {
+				if !known[code+" "+status] {
+					t.Errorf("the page has %s with %s", code, status)
+				}
+			}
+		}
+	}
+	if len(rows) < 10 {
+		t.Errorf("found only %d rows", len(rows))
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"image"
 	"image/color"
@@ -82,7 +84,7 @@ func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // curl does as much of curl as the README uses, for machines without it:
-// curl [-s] [-o FILE] [-H LINE] [-w TEXT] URL, with %{content_type}, %{http_code}
+// curl [-s] [-o FILE] [-H LINE] [-F PART] [-X METHOD] [-d BODY] [--cacert FILE] [-w TEXT] URL, with %{content_type}, %{http_code}
 // and %header{NAME} in TEXT.
 func curl() {
 	if err := fetch(os.Args[1:], os.Stdout); err != nil {
@@ -110,6 +112,20 @@ func addPart(form *multipart.Writer, text string) error {
 	return err
 }
 
+// trust takes the certificates of a file for those of authorities.
+func trust(name string) error {
+	text, err := os.ReadFile(name) //nolint:gosec // the command's own
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s: expected certificates", name)
+	}
+	http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool}
+	return nil
+}
+
 func fetch(args []string, to io.Writer) error {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "", nil)
 	if err != nil {
@@ -125,7 +141,7 @@ func fetch(args []string, to io.Writer) error {
 		switch flag {
 		case "-s":
 			continue
-		case "-o", "-w", "-H", "-F", "-X", "-d":
+		case "-o", "-w", "-H", "-F", "-X", "-d", "--cacert":
 		default:
 			if request.URL, err = request.URL.Parse(flag); err != nil {
 				return err
@@ -134,13 +150,25 @@ func fetch(args []string, to io.Writer) error {
 		}
 		switch value := args[0]; flag {
 		case "-o":
-			out = io.Discard
+			file, err := os.Create(value) //nolint:gosec // the command's own
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			out = file
+		case "--cacert":
+			if err := trust(value); err != nil {
+				return err
+			}
 		case "-w":
 			text = value
 		case "-X":
 			request.Method = value
 		case "-d":
 			request.Body = io.NopCloser(strings.NewReader(value))
+			if request.Method == http.MethodGet {
+				request.Method = http.MethodPost
+			}
 		case "-F":
 			if err := addPart(form, value); err != nil {
 				return err

@@ -63,7 +63,7 @@ export function controls(grammar, changed) {
       const input = control(option, change);
       inputs.set(option.name, input);
       input.id = `option-${option.name}`;
-      return h('div', { class: 'field', 'data-option': option.name }, h('label', { for: input.id }, option.name), beside(option, input, change));
+      return h('div', { class: 'field', 'data-option': option.name, title: option.doc }, h('label', { for: input.id }, option.name), beside(option, input, change));
     })));
   }));
   return {

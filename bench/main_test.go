@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -122,6 +126,46 @@ func TestShortRun(t *testing.T) {
 	var out, log bytes.Buffer
 	if err := run(t.Context(), o, &out, &log); err != nil || !strings.Contains(out.String(), "| Fovea |") {
 		t.Errorf("%v\n%s\n%s", err, &out, &log)
+	}
+}
+
+// until ends a run once it has said something.
+type until struct {
+	bytes.Buffer
+	said string
+	end  context.CancelFunc
+}
+
+func (u *until) Write(text []byte) (int, error) {
+	n, err := u.Buffer.Write(text)
+	if strings.Contains(u.String(), u.said) {
+		u.end()
+	}
+	return n, err
+}
+
+// A run of half an hour that is ended early has not been for nothing.
+func TestInterruptedRunKeepsWhatItFound(t *testing.T) {
+	if runtime.GOOS != "linux" { // where .ci/run runs it
+		t.Skip("costs are read from /proc: go test ./bench on Linux")
+	}
+	folder := t.TempDir()
+	o, err := readOptions([]string{"-short", "-scenario", "304,signed", "-peers", "", "-out", folder}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := run(ctx, o, io.Discard, &until{said: "signed:", end: cancel}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.md"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil || !strings.Contains(string(text), "**304, 15 KB**") || !strings.Contains(string(text), "**Interrupted** in signed") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,23 +82,26 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 		err = b.one(ctx, scenario{"target", "a server that somebody else runs", runTarget})
 	}
 	for _, s := range scenarios() {
-		for _, name := range o.scenarios {
-			if name == s.name {
-				err = errors.Join(err, b.one(ctx, s))
-			}
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if slices.Contains(o.scenarios, s.name) && ctx.Err() == nil {
+			err = errors.Join(err, b.one(ctx, s))
 		}
 	}
-	b.result.Ended = time.Now().UTC()
+	return errors.Join(append(b.faults, err)...)
+}
+
+// save writes what was found so far: a run is long, and may be ended before its end.
+func (b *bench) save(ctx context.Context) error {
+	if b.options.out == "" {
+		return nil
+	}
+	b.result.Ended, b.result.Faults = time.Now().UTC(), nil
 	for _, fault := range b.faults {
 		b.result.Faults = append(b.result.Faults, fault.Error())
 	}
-	if o.out != "" {
-		err = errors.Join(err, b.result.write(o.out, r.Settings))
+	if ctx.Err() != nil {
+		b.result.note("**Interrupted** in " + b.now + ": what should have come after it is not here")
 	}
-	return errors.Join(append(b.faults, err)...)
+	return b.result.write(b.options.out, b.rig.Settings)
 }
 
 // one runs a scenario; what it started is stopped.
@@ -106,7 +110,7 @@ func (b *bench) one(ctx context.Context, s scenario) error {
 	b.now = s.name
 	fmt.Fprintf(b.log, "%s: %s\n", s.name, s.about)
 	err := s.run(ctx, b)
-	err = errors.Join(err, b.rig.StopAll())
+	err = errors.Join(err, b.rig.StopAll(), b.save(ctx))
 	fmt.Fprintf(b.log, "%s took %.0f s\n", s.name, time.Since(began).Seconds())
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)

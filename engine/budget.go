@@ -12,8 +12,10 @@ import (
 // budget admits transforms: so many at once, holding so many bytes together; a
 // bounded number waits in turn for a bounded time, and the rest is turned away.
 // Beyond the number of processors more work at once only makes all of it later.
-// Work of low priority is admitted when nobody else waits; it waits as long as its
-// context lets it. Safe for use by many goroutines.
+// A burst, such as the pictures of a page, is waited for; once the queue has stood
+// for longer than a burst it takes but a part of its room, until for as long nobody
+// is turned away: as many pictures are made, and who is admitted waits for less.
+// Safe for use by many goroutines.
 type budget struct {
 	workers, room int
 	bytes         int64
@@ -23,9 +25,32 @@ type budget struct {
 	running int
 	held    int64 // bytes
 	queue   list.List
+	since   time.Time // when the queue was last empty; zero = it is
+	until   time.Time // how long it takes a part of its room at least
 	low     list.List
 	shed    int64
+	coming  int // whose sources are being fetched
 }
+
+// rank says how work waits.
+type rank int
+
+const (
+	usual rank = iota
+	// idle work is admitted when nobody else waits, and waits as long as its context
+	// lets it.
+	idle
+	// begun work has been admitted before, and its worker has made what it needs: it
+	// is first in line and not turned away.
+	begun
+)
+
+// burst is how long the queue may stand before it takes one part in standing of its
+// room.
+const (
+	burst    = time.Second
+	standing = 4
+)
 
 // place is one transform that waits; ready closes when it is admitted.
 type place struct {
@@ -41,16 +66,16 @@ func newBudget(workers, room int, bytes int64, wait time.Duration) *budget {
 // call leave with the same number. One that needs more than there are runs alone.
 // It fails as Overloaded if the queue is full or the wait was too long, or with
 // ctx's error.
-func (b *budget) enter(ctx context.Context, bytes int64, low bool) error {
+func (b *budget) enter(ctx context.Context, bytes int64, as rank) error {
 	if err := ctx.Err(); err != nil {
 		return fault.Of(err)
 	}
-	p, at, err := b.line(bytes, low)
+	p, at, err := b.line(bytes, as)
 	if err != nil || p == nil {
 		return err
 	}
 	var late <-chan time.Time
-	if !low {
+	if as != idle {
 		timer := time.NewTimer(b.wait)
 		defer timer.Stop()
 		late = timer.C
@@ -63,27 +88,82 @@ func (b *budget) enter(ctx context.Context, bytes int64, low bool) error {
 	case <-late:
 		err = fault.New(fault.Overloaded, "No capacity to make the image within %s; try again shortly", b.wait)
 	}
-	return b.giveUp(p, at, low, err)
+	return b.giveUp(p, at, as, err)
 }
 
 // line admits the caller at once, with a nil place, or lines it up.
-func (b *budget) line(bytes int64, low bool) (*place, *list.Element, error) {
+func (b *budget) line(bytes int64, as rank) (*place, *list.Element, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.queue.Len() == 0 && (!low || b.low.Len() == 0) && b.fits(bytes) {
+	if b.queue.Len() == 0 && (as != idle || b.low.Len() == 0) && b.fits(bytes) {
 		b.take(bytes)
 		return nil, nil, nil
 	}
-	if b.list(low).Len() >= b.room {
-		b.shed++
-		return nil, nil, fault.New(fault.Overloaded, "Too many images are being made; try again shortly")
-	}
 	p := &place{bytes, make(chan struct{})}
-	return p, b.list(low).PushBack(p), nil
+	switch {
+	case as == idle && b.low.Len() < b.room:
+		return p, b.low.PushBack(p), nil
+	case as == idle, as == usual && b.queue.Len() >= b.places():
+		return nil, nil, b.refuse()
+	}
+	if b.queue.Len() == 0 {
+		b.since = time.Now()
+	}
+	if as == begun {
+		return p, b.queue.PushFront(p), nil
+	}
+	return p, b.queue.PushBack(p), nil
+}
+
+// stands reports whether there is more to do than a burst.
+func (b *budget) stands() bool {
+	now := time.Now()
+	return now.Before(b.until) || !b.since.IsZero() && now.Sub(b.since) >= burst
+}
+
+// places is how many may wait now.
+func (b *budget) places() int {
+	if b.stands() {
+		return max(b.room/standing, 1)
+	}
+	return b.room
+}
+
+// refuse turns the caller away.
+func (b *budget) refuse() error {
+	if b.stands() {
+		b.until = time.Now().Add(burst)
+	}
+	b.shed++
+	return fault.New(fault.Overloaded, "Too many images are being made; try again shortly")
+}
+
+// expect fails as Overloaded if enter would now, before the caller has fetched what
+// it would enter with. Else it must call arrived before it enters or gives up. While
+// the queue stands, two who are expected count as one who waits: what they fetch is
+// not to be in vain, nor the workers to wait for it.
+func (b *budget) expect() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	waiting := b.queue.Len()
+	if b.stands() {
+		waiting += b.coming / 2
+	}
+	if waiting >= b.places() {
+		return b.refuse()
+	}
+	b.coming++
+	return nil
+}
+
+func (b *budget) arrived() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.coming--
 }
 
 // giveUp takes p out of its queue, unless it was admitted meanwhile.
-func (b *budget) giveUp(p *place, at *list.Element, low bool, why error) error {
+func (b *budget) giveUp(p *place, at *list.Element, as rank, why error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
@@ -91,19 +171,16 @@ func (b *budget) giveUp(p *place, at *list.Element, low bool, why error) error {
 		return nil
 	default:
 	}
-	b.list(low).Remove(at)
+	if as == idle {
+		b.low.Remove(at)
+	} else {
+		b.queue.Remove(at)
+	}
 	if fault.Is(why, fault.Overloaded) {
 		b.shed++
 	}
 	b.admit() // those behind may be smaller
 	return why
-}
-
-func (b *budget) list(low bool) *list.List {
-	if low {
-		return &b.low
-	}
-	return &b.queue
 }
 
 func (b *budget) fits(bytes int64) bool {
@@ -126,6 +203,11 @@ func (b *budget) leave(bytes int64) {
 // admit lets in who is first in line, as long as it fits: in turn, so that large
 // pictures are not kept waiting by small ones for ever.
 func (b *budget) admit() {
+	defer func() {
+		if b.queue.Len() == 0 {
+			b.since = time.Time{}
+		}
+	}()
 	for _, line := range []*list.List{&b.queue, &b.low} {
 		for line.Len() > 0 {
 			p := line.Front().Value.(*place)

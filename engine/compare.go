@@ -32,7 +32,7 @@ func (e *Engine) Likeness(ctx context.Context, a, b []byte) (float64, error) {
 		infos[0].Media == params.SVG || infos[1].Media == params.SVG {
 		return math.NaN(), nil
 	}
-	if err := e.workers.enter(ctx, bytes, true); err != nil {
+	if err := e.workers.enter(ctx, bytes, idle); err != nil {
 		return 0, err
 	}
 	defer e.workers.leave(bytes)

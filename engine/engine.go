@@ -27,7 +27,7 @@ type Options struct {
 	Faces        FaceFinder // nil: gravity=face keeps the centre
 	Limits       Limits
 	Workers      int           // transforms at once; 0 = GOMAXPROCS
-	Queue        int           // transforms that may wait; 0 = 16 for each worker
+	Queue        int           // transforms that may wait, a quarter of them under lasting overload; 0 = 16 for each worker
 	QueueTimeout time.Duration // how long they wait; 0 = 5 s
 	// Memory is how many bytes all running work may hold, by estimate from the
 	// headers; 0 = 1 GiB. Work that needs more by itself runs alone.
@@ -209,8 +209,11 @@ func (w *work) perform(ctx context.Context) error {
 			return fault.Of(err)
 		}
 	}
-	bytes := w.bytes()
-	if err := w.engine.workers.enter(ctx, bytes, false); err != nil {
+	bytes, as := w.bytes(), usual
+	if w.result.Mezzanine == Made {
+		as = begun // else all that work would have been for nothing
+	}
+	if err := w.engine.workers.enter(ctx, bytes, as); err != nil {
 		return err
 	}
 	w.result.Queued = max(time.Since(start)-w.result.Decode-w.result.Resize, 0)
@@ -249,10 +252,18 @@ func (e *Engine) Shrinks(mediaType string) bool {
 	return false
 }
 
+// Expect fails as Overloaded if Transform would now, so that nothing is fetched for
+// a picture that will not be made. Else a source is on its way: call Arrived, once,
+// when it is there or will not be.
+func (e *Engine) Expect() error { return e.workers.expect() }
+
+// Arrived follows an Expect that did not fail, before Transform is called.
+func (e *Engine) Arrived() { e.workers.arrived() }
+
 // Idle returns when a worker has nothing to do and nobody waits for one, or with
 // ctx's error.
 func (e *Engine) Idle(ctx context.Context) error {
-	if err := e.workers.enter(ctx, 0, true); err != nil {
+	if err := e.workers.enter(ctx, 0, idle); err != nil {
 		return err
 	}
 	e.workers.leave(0)

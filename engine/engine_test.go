@@ -107,26 +107,26 @@ func TestTransform(t *testing.T) {
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(1, 1, 100, time.Second)
-		if err := b.enter(t.Context(), 1, false); err != nil {
+		if err := b.enter(t.Context(), 1, usual); err != nil {
 			t.Fatal(err)
 		}
 		late := make(chan error)
-		go func() { late <- b.enter(t.Context(), 1, false) }()
+		go func() { late <- b.enter(t.Context(), 1, usual) }()
 		synctest.Wait()
-		if err := b.enter(t.Context(), 1, false); !fault.Is(err, fault.Overloaded) {
+		if err := b.enter(t.Context(), 1, usual); !fault.Is(err, fault.Overloaded) {
 			t.Fatalf("beyond the queue: %v", err)
 		}
 		if err := <-late; !fault.Is(err, fault.Overloaded) {
 			t.Fatalf("beyond the deadline: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { late <- b.enter(ctx, 1, false) }()
+		go func() { late <- b.enter(ctx, 1, usual) }()
 		synctest.Wait()
 		cancel()
 		if err := <-late; !fault.Is(err, fault.Canceled) {
 			t.Fatalf("cancelled: %v", err)
 		}
-		go func() { late <- b.enter(t.Context(), 1, false) }()
+		go func() { late <- b.enter(t.Context(), 1, usual) }()
 		synctest.Wait()
 		b.leave(1)
 		if err := <-late; err != nil {
@@ -135,12 +135,70 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// A queue that has stood for longer than a burst takes a quarter of what it may,
+// until for as long nobody was turned away.
+func TestBudgetThatIsOverloaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1, 16, 100, time.Hour)
+		asks := func(n int) {
+			for range n {
+				go func() { _ = b.enter(t.Context(), 1, usual) }() // judged by what waits and what was shed
+				synctest.Wait()
+			}
+		}
+		leave := func(n int) {
+			for range n {
+				b.leave(1)
+			}
+		}
+		waits := func(when string, queued int, shed int64) {
+			t.Helper()
+			if _, q, s, _ := b.counts(); q != queued || s != shed {
+				t.Errorf("%s: %d wait and %d were turned away, expected %d and %d", when, q, s, queued, shed)
+			}
+		}
+		expects := func(when string, all ...bool) {
+			t.Helper()
+			for i, want := range all {
+				if err := b.expect(); (err == nil) != want {
+					t.Errorf("%s: source %d: %v", when, i, err)
+				}
+			}
+		}
+		asks(1 + 10)
+		time.Sleep(burst - 1)
+		asks(1)
+		waits("in a burst", 11, 0)
+		time.Sleep(1)
+		asks(1)
+		waits("after it", 11, 1)
+		expects("a queue that is full", false)
+		leave(9)
+		asks(3)
+		waits("four places of sixteen", 4, 3)
+		leave(2)
+		expects("two of four wait", true, true, true, true, false)
+		b.arrived()
+		b.arrived()
+		expects("sources have come", true, true, false)
+		leave(3)
+		asks(1 + 5)
+		waits("soon after it was empty", 4, 6)
+		leave(5)
+		time.Sleep(burst)
+		asks(1 + 10)
+		waits("a new burst", 10, 6)
+		leave(11)
+		synctest.Wait()
+	})
+}
+
 // What waits is told by the order in which it is admitted.
 func TestBudgetOfBytes(t *testing.T) {
 	type ask struct {
 		name  string
 		bytes int64
-		low   bool
+		as    rank
 	}
 	for _, tt := range []struct {
 		name    string
@@ -149,26 +207,27 @@ func TestBudgetOfBytes(t *testing.T) {
 		atOnce  string
 		then    string // once those 60 are given back
 	}{
-		{"what fits runs beside", 3, []ask{{"a", 40, false}}, "a", ""},
-		{"what does not fit waits", 3, []ask{{"a", 41, false}}, "", "a"},
-		{"small ones do not overtake", 3, []ask{{"a", 41, false}, {"b", 1, false}}, "", "ab"},
-		{"one larger than all there is runs alone", 3, []ask{{"a", 1000, false}, {"b", 1, false}}, "", "a"},
-		{"low priority takes what is idle", 3, []ask{{"a", 10, true}}, "a", ""},
-		{"low priority waits for all others", 1, []ask{{"a", 1, true}, {"b", 1, false}}, "", "b"},
+		{"what fits runs beside", 3, []ask{{"a", 40, usual}}, "a", ""},
+		{"what does not fit waits", 3, []ask{{"a", 41, usual}}, "", "a"},
+		{"small ones do not overtake", 3, []ask{{"a", 41, usual}, {"b", 1, usual}}, "", "ab"},
+		{"one larger than all there is runs alone", 3, []ask{{"a", 1000, usual}, {"b", 1, usual}}, "", "a"},
+		{"low priority takes what is idle", 3, []ask{{"a", 10, idle}}, "a", ""},
+		{"low priority waits for all others", 1, []ask{{"a", 1, idle}, {"b", 1, usual}}, "", "b"},
+		{"begun work comes first", 1, []ask{{"a", 1, usual}, {"b", 1, begun}}, "", "b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				b := newBudget(tt.workers, 10, 100, time.Hour)
-				if err := b.enter(ctx, 60, false); err != nil {
+				if err := b.enter(ctx, 60, usual); err != nil {
 					t.Fatal(err)
 				}
 				var mu sync.Mutex
 				admitted := ""
 				for _, a := range tt.asks {
 					go func() {
-						if b.enter(ctx, a.bytes, a.low) == nil {
+						if b.enter(ctx, a.bytes, a.as) == nil {
 							mu.Lock()
 							defer mu.Unlock()
 							admitted += a.name

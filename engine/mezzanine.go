@@ -165,7 +165,7 @@ func (w *work) mezzanine(ctx context.Context) (*Picture, error) {
 		want.MinSize = params.Size{W: size.W * leastSide / mezzanineSide / 2, H: size.H * leastSide / mezzanineSide / 2}
 	}
 	bytes := decodedBytes(w.info, want) + 4*area(size)
-	if err := w.engine.workers.enter(ctx, bytes, false); err != nil {
+	if err := w.engine.workers.enter(ctx, bytes, usual); err != nil {
 		return nil, err
 	}
 	defer w.engine.workers.leave(bytes)

@@ -46,11 +46,7 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 // origin has to bring it.
 func (pl *plan) fill(ctx context.Context, failure error) (cache.Entry, error) {
 	start := pl.proxy.Now()
-	src, failure, err := pl.source(ctx, failure)
-	if err != nil {
-		return cache.Entry{}, err
-	}
-	overlays, err := pl.fetchOverlays(ctx)
+	src, overlays, failure, err := pl.sources(ctx, failure)
 	if err != nil {
 		return cache.Entry{}, err
 	}
@@ -135,6 +131,19 @@ func (pl *plan) asItIs(ctx context.Context, body []byte) (engine.Result, error) 
 		return engine.Result{Body: body, Media: info.Media}, err
 	}
 	return pl.proxy.Engine.Transform(ctx, body, info, engine.Plan{Media: params.SVG})
+}
+
+// sources fetches all that the picture is made of, unless there is no capacity to
+// make it. failure and why are as source has them.
+func (pl *plan) sources(ctx context.Context, failure error) (src origin.Source, over overlaySources, why, err error) {
+	if err = pl.proxy.Engine.Expect(); err != nil {
+		return src, over, nil, err
+	}
+	defer pl.proxy.Engine.Arrived()
+	if src, why, err = pl.source(ctx, failure); err == nil {
+		over, err = pl.fetchOverlays(ctx)
+	}
+	return src, over, why, err
 }
 
 // fetch brings the source, once for all plans that want it at the same time. The

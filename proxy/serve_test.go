@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,6 +15,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/codec"
+	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/store"
 )
@@ -205,6 +209,58 @@ func TestVariantsOfOneSourceFetchItOnce(t *testing.T) {
 	all.Wait()
 	if n := fetches.Load(); n != 2 {
 		t.Errorf("fetched %d times", n)
+	}
+}
+
+// held is a codec whose decoder waits.
+type held struct {
+	engine.Codec
+	open <-chan struct{}
+}
+
+func (h held) Decode(ctx context.Context, src []byte, o engine.DecodeOptions) (*engine.Picture, error) {
+	<-h.open
+	return h.Codec.Decode(ctx, src, o)
+}
+
+func TestNothingIsFetchedForAPictureThatIsNotMade(t *testing.T) {
+	open := make(chan struct{})
+	var asked sync.Map
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		asked.Store(r.URL.Path, true)
+		_, _ = rw.Write(picture(20, 10))
+	}))
+	t.Cleanup(site.Close)
+	f := newFixture(t, func(o *Options) {
+		o.Web.(*web.Origin).Site = must(url.Parse(site.URL))
+		table := must(codec.Table(codec.Options{}))
+		for i, c := range table {
+			table[i] = held{c, open}
+		}
+		o.Engine = must(engine.New(engine.Options{Codecs: table, Workers: 1, Queue: 1}))
+	})
+	var all sync.WaitGroup
+	for i, until := range []func(engine.Stats) bool{
+		func(s engine.Stats) bool { return s.Running == 1 },
+		func(s engine.Stats) bool { return s.Queued == 1 },
+	} {
+		all.Go(func() {
+			if _, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: fmt.Sprintf("/cdn-cgi/image/w=9/%d.jpg", i)}); err != nil {
+				t.Error(err)
+			}
+		})
+		for !until(f.Engine.Stats()) {
+			runtime.Gosched()
+		}
+	}
+	_, err := f.Serve(t.Context(), &Request{Host: "example.com", Target: "/cdn-cgi/image/w=9/late.jpg"})
+	if _, found := asked.Load("/late.jpg"); !fault.Is(err, fault.Overloaded) || found {
+		t.Errorf("%v, fetched: %v", err, found)
+	}
+	close(open)
+	all.Wait()
+	if _, err = f.Serve(t.Context(), &Request{Host: "example.com", Target: "/cdn-cgi/image/w=9/late.jpg"}); err != nil {
+		t.Error("afterwards:", err)
 	}
 }
 

@@ -40,6 +40,8 @@ type Plan struct {
 	Judge func(r *Request, a *Answer, sampled bool) error
 	// Timeout of one answer; 0 = 30 s.
 	Timeout time.Duration
+	// Ramp is how long at the start latencies are kept apart, in Outcome.Ramp.
+	Ramp time.Duration
 }
 
 // Request is one request as it goes over the wire.
@@ -54,6 +56,7 @@ type Request struct {
 // Outcome is how a stretch of load went.
 type Outcome struct {
 	Latency    *hdrhistogram.Histogram // nanoseconds, of right answers
+	Ramp       *hdrhistogram.Histogram // nanoseconds, of those that were begun within Plan.Ramp
 	Refused    *hdrhistogram.Histogram // nanoseconds, of those that were ErrRefused
 	Elapsed    time.Duration
 	Answers    int64 // right ones
@@ -91,6 +94,7 @@ func NewHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(shortest, 
 type shard struct {
 	lock       sync.Mutex
 	latency    *hdrhistogram.Histogram
+	ramp       *hdrhistogram.Histogram
 	refused    *hdrhistogram.Histogram
 	answers    int64
 	bytes      int64
@@ -128,7 +132,8 @@ func Run(ctx context.Context, p Plan) (*Outcome, error) {
 	}
 	r := &run{Plan: p}
 	for i := range r.shards {
-		r.shards[i].latency, r.shards[i].refused, r.shards[i].statuses = NewHistogram(), NewHistogram(), map[int]int64{}
+		s := &r.shards[i]
+		s.latency, s.ramp, s.refused, s.statuses = NewHistogram(), NewHistogram(), NewHistogram(), map[int]int64{}
 	}
 	conns, err := r.connect(ctx)
 	defer func() {
@@ -196,7 +201,7 @@ func (r *run) work(ctx context.Context, s *shard, c *connection) {
 		if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
 			return
 		}
-		s.add(answer, err, end.Sub(begin))
+		s.add(answer, err, end.Sub(begin), begin.Sub(r.began) < r.Ramp)
 		begin = end
 		if err != nil { // what was wrong with it took time to say
 			begin = time.Now()
@@ -209,7 +214,7 @@ func (r *run) over(index int, now time.Time) bool {
 	return r.Count > 0 && index >= r.Count || r.Duration > 0 && now.Sub(r.began) >= r.Duration
 }
 
-func (s *shard) add(a *Answer, err error, took time.Duration) {
+func (s *shard) add(a *Answer, err error, took time.Duration, early bool) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	if a != nil {
@@ -229,14 +234,19 @@ func (s *shard) add(a *Answer, err error, took time.Duration) {
 	}
 	s.answers++
 	s.bytes += int64(len(a.Body))
+	if early {
+		_ = s.ramp.RecordValue(int64(took))
+		return
+	}
 	_ = s.latency.RecordValue(int64(took))
 }
 
 func (r *run) outcome() *Outcome {
-	o := &Outcome{Latency: NewHistogram(), Refused: NewHistogram(), Elapsed: time.Since(r.began), Statuses: map[int]int64{}}
+	o := &Outcome{Latency: NewHistogram(), Ramp: NewHistogram(), Refused: NewHistogram(), Elapsed: time.Since(r.began), Statuses: map[int]int64{}}
 	for i := range r.shards {
 		s := &r.shards[i]
 		o.Latency.Merge(s.latency)
+		o.Ramp.Merge(s.ramp)
 		o.Refused.Merge(s.refused)
 		o.Answers += s.answers
 		o.Bytes += s.bytes

@@ -166,10 +166,10 @@ func TestBudgetThatIsOverloaded(t *testing.T) {
 			}
 		}
 		asks(1 + 10)
-		time.Sleep(burst - 1)
+		<-time.After(burst - 1)
 		asks(1)
 		waits("in a burst", 11, 0)
-		time.Sleep(1)
+		<-time.After(1)
 		asks(1)
 		waits("after it", 11, 1)
 		expects("a queue that is full", false)
@@ -185,7 +185,7 @@ func TestBudgetThatIsOverloaded(t *testing.T) {
 		asks(1 + 5)
 		waits("soon after it was empty", 4, 6)
 		leave(5)
-		time.Sleep(burst)
+		<-time.After(burst)
 		asks(1 + 10)
 		waits("a new burst", 10, 6)
 		leave(11)

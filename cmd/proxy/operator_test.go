@@ -17,7 +17,7 @@ import (
 )
 
 // dash is the address of the server's admin listener, as its greeting says.
-func (s *running) dash(t *testing.T) string { return s.said(t, `admin +(http://\S+)`) }
+func (s *running) dash(t *testing.T) string { return s.said(t, `admin +(http://[^\s;,]+)`) }
 
 // operate asks the admin listener for a call and reads the answer.
 func (s *running) operate(t *testing.T, call string, question, answer any) *http.Response {

@@ -116,7 +116,8 @@ func (pl *plan) privately(a admission, entry *cache.Entry) string {
 	if !a.expires.IsZero() {
 		life = min(life, a.expires.Sub(pl.proxy.Now()))
 	}
-	return "private, max-age=" + strconv.FormatInt(int64(max(life, 0)/time.Second), 10)
+	var room [48]byte
+	return string(strconv.AppendInt(append(room[:0], "private, max-age="...), int64(max(life, 0)/time.Second), 10))
 }
 
 // Referers says which pages may show our images.

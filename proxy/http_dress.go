@@ -17,8 +17,8 @@ type dress struct {
 	header fasthttp.ResponseHeader
 }
 
-// write writes answer. A public one from the cache that has been given before to the
-// same text, known, is dressed already.
+// write writes answer. One from the cache that has been given before to the same text,
+// known, is dressed already, but for what Cache-Control says to who had to show a proof.
 func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, answer *Answer) {
 	h := &rc.Response.Header
 	if worn := known.wears(answer); worn == nil {
@@ -32,6 +32,9 @@ func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, an
 		worn.Store(d)
 	}
 	var room [64]byte
+	if answer.CacheControl != "" {
+		h.SetCanonical([]byte("Cache-Control"), append(room[:0], answer.CacheControl...))
+	}
 	h.SetCanonical([]byte("Cache-Status"), answer.Outcome.AppendStatus(append(room[:0], "fovea; "...), answer.Entry.TTL(p.Now())))
 	if !answer.NotModified {
 		rc.Response.SetBodyRaw(answer.Entry.Body)
@@ -41,15 +44,20 @@ func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, an
 // wears is where the dress of answer is kept; nil: nowhere.
 func (known *recollection) wears(answer *Answer) *atomic.Pointer[dress] {
 	switch {
-	case known == nil || answer.Private || answer.Outcome != cache.Hit && answer.Outcome != cache.Revalidated:
+	case known == nil || answer.Outcome != cache.Hit && answer.Outcome != cache.Revalidated:
 		return nil
+	case answer.Private && answer.NotModified:
+		return &known.privateHead
+	case answer.Private:
+		return &known.private
 	case answer.NotModified:
 		return &known.head
 	}
 	return &known.whole
 }
 
-// dress sets the header of answer, but for Cache-Status, whose time passes.
+// dress sets the header of answer, but for Cache-Status, whose time passes, and for a
+// Cache-Control that takes the place of the entry's.
 func (p *Proxy) dress(at *Host, rc *fasthttp.RequestCtx, answer *Answer) {
 	h := &rc.Response.Header
 	e := answer.Entry
@@ -79,9 +87,6 @@ func (p *Proxy) dress(at *Host, rc *fasthttp.RequestCtx, answer *Answer) {
 		default:
 			h.Set(f.Name, f.Value)
 		}
-	}
-	if answer.CacheControl != "" {
-		h.Set("Cache-Control", answer.CacheControl)
 	}
 	if also := p.variesBy(at, answer); also != "" {
 		h.Set("Vary", strings.TrimPrefix(string(h.Peek("Vary"))+also, ", "))

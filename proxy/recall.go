@@ -40,6 +40,8 @@ type recollection struct {
 	plan     plan
 	whole    atomic.Pointer[dress] // of a plain hit
 	head     atomic.Pointer[dress] // of a plain 304
+	// Those of who may see a private image; what of them is his alone is set on top.
+	private, privateHead atomic.Pointer[dress]
 }
 
 // friend is a text that a rule has rewritten.

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,8 +54,15 @@ func parseExpiry(text string) (int64, bool) {
 // macs keeps HMACs that were used, by their keys: mixing a key in costs as much as all
 // else about a short text. It is safe for concurrent use.
 type macs struct {
-	mu    sync.RWMutex
-	pools map[Secret]*sync.Pool
+	mu    sync.Mutex
+	pools atomic.Pointer[map[Secret]*sync.Pool] // of *mac; copied when it changes
+}
+
+// mac is one HMAC, and room for what it is of.
+type mac struct {
+	hash.Hash
+	text []byte
+	sum  [sha256.Size]byte
 }
 
 // maxMACs bounds how many keys have one kept; those of keys that are no longer there
@@ -62,23 +71,23 @@ const maxMACs = 1024
 
 // pool returns the HMACs of k.
 func (m *macs) pool(k Secret) *sync.Pool {
-	m.mu.RLock()
-	kept := m.pools[k]
-	m.mu.RUnlock()
-	if kept != nil {
-		return kept
+	if all := m.pools.Load(); all != nil && (*all)[k] != nil {
+		return (*all)[k]
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if kept = m.pools[k]; kept != nil {
-		return kept
+	next := map[Secret]*sync.Pool{}
+	if all := m.pools.Load(); all != nil {
+		if kept := (*all)[k]; kept != nil {
+			return kept
+		}
+		if len(*all) < maxMACs {
+			maps.Copy(next, *all)
+		}
 	}
-	if m.pools == nil || len(m.pools) >= maxMACs {
-		m.pools = map[Secret]*sync.Pool{}
-	}
-	kept = &sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(k)) }}
-	m.pools[k] = kept
-	return kept
+	next[k] = &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, []byte(k))} }}
+	m.pools.Store(&next)
+	return next[k]
 }
 
 // sign reports whether sig is the MAC by any of the keys. Every key and form is
@@ -90,20 +99,17 @@ func (m *macs) sign(sig string, keys []Key, path, query string) bool {
 	}
 	short, onOwnDomain := strings.CutPrefix(path, deliveryPrefix)
 	good := false
-	var sum [sha256.Size]byte
 	for _, k := range keys {
 		if k.Value == "" {
 			continue
 		}
 		pool := m.pool(k.Value)
-		mac := pool.Get().(hash.Hash)
-		mac.Reset()
-		good = hmac.Equal(sign(mac.Write, mac.Sum, sum[:0], path, query), given[:]) || good
+		by := pool.Get().(*mac)
+		good = hmac.Equal(by.sign(path, query), given[:]) || good
 		if onOwnDomain {
-			mac.Reset()
-			good = hmac.Equal(sign(mac.Write, mac.Sum, sum[:0], short, query), given[:]) || good
+			good = hmac.Equal(by.sign(short, query), given[:]) || good
 		}
-		pool.Put(mac)
+		pool.Put(by)
 	}
 	return good
 }
@@ -111,15 +117,16 @@ func (m *macs) sign(sig string, keys []Key, path, query string) bool {
 // clamp bounds what is decoded.
 func clamp(sig string) string { return sig[:min(len(sig), 2*sha256.Size)] }
 
-// sign appends the MAC of the string to sign to b: the path and, unless it is
-// empty, a question mark and the query.
-func sign(write func([]byte) (int, error), sum func([]byte) []byte, b []byte, path, query string) []byte {
-	_, _ = write([]byte(path)) // a hash never fails (hash.Hash)
+// sign returns the MAC of the string to sign, which is good until the next: the path
+// and, unless it is empty, a question mark and the query.
+func (m *mac) sign(path, query string) []byte {
+	m.text = append(m.text[:0], path...)
 	if query != "" {
-		_, _ = write([]byte("?"))
-		_, _ = write([]byte(query))
+		m.text = append(append(m.text, '?'), query...)
 	}
-	return sum(b)
+	m.Reset()
+	_, _ = m.Write(m.text) // a hash never fails (hash.Hash)
+	return m.Sum(m.sum[:0])
 }
 
 // SignURL returns target, a path with or without a query, signed with k. A zero
@@ -137,8 +144,8 @@ func SignURL(target string, k Key, expires time.Time) (string, error) {
 		}
 		query += exp
 	}
-	mac := hmac.New(sha256.New, []byte(k.Value))
-	sig := "sig=" + hex.EncodeToString(sign(mac.Write, mac.Sum, nil, path, query))
+	by := mac{Hash: hmac.New(sha256.New, []byte(k.Value))}
+	sig := "sig=" + hex.EncodeToString(by.sign(path, query))
 	if query != "" {
 		return path + "?" + query + "&" + sig, nil
 	}

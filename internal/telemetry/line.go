@@ -56,7 +56,7 @@ func (s *shard) appendLine(r *Request, json bool) {
 	if json {
 		s.lines = appendJSON(s.lines, r)
 	} else {
-		s.lines = appendText(s.lines, r)
+		s.lines = appendText(s.lines, r, &s.stamp)
 	}
 }
 
@@ -68,6 +68,30 @@ func plain(s string) bool {
 		}
 	}
 	return true
+}
+
+// stamp spells times, nearly all of which are in the second of the one before.
+type stamp struct {
+	second int64
+	zone   *time.Location
+	text   []byte // that second, in millis
+}
+
+// where the milliseconds are in millis.
+const milliAt = len("2006-01-02T15:04:05.")
+
+func (s *stamp) append(b []byte, at time.Time) []byte {
+	if len(s.text) == 0 || at.Unix() != s.second || at.Location() != s.zone {
+		if year := at.Year(); year < 0 || year > 9999 { // other years are longer
+			return at.AppendFormat(b, millis)
+		}
+		s.second, s.zone, s.text = at.Unix(), at.Location(), at.AppendFormat(s.text[:0], millis)
+	}
+	milli := at.Nanosecond() / int(time.Millisecond)
+	start := len(b)
+	b = append(b, s.text...)
+	b[start+milliAt], b[start+milliAt+1], b[start+milliAt+2] = byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10)
+	return b
 }
 
 func appendJSON(b []byte, r *Request) []byte {
@@ -106,7 +130,7 @@ func appendJSON(b []byte, r *Request) []byte {
 // millis is how the text format spells times.
 const millis = "2006-01-02T15:04:05.000Z07:00"
 
-func appendText(b []byte, r *Request) []byte {
+func appendText(b []byte, r *Request, times *stamp) []byte {
 	text := func(b []byte, key, value string) []byte {
 		b = append(b, key...)
 		if value == "" || strings.IndexByte(value, ' ') >= 0 || strings.IndexByte(value, '=') >= 0 {
@@ -114,7 +138,7 @@ func appendText(b []byte, r *Request) []byte {
 		}
 		return append(b, value...)
 	}
-	b = r.At.AppendFormat(append(b, "time="...), millis)
+	b = times.append(append(b, "time="...), r.At)
 	b = text(b, " level=INFO msg="+message+" method=", r.Method)
 	b = text(b, " host=", r.Host)
 	b = text(b, " path=", r.Path)

@@ -18,6 +18,7 @@ type shard struct {
 	latest  *series // that of the next request, too, most likely
 	seen    []observation
 	lines   []byte
+	stamp   stamp        // of lines
 	spare   []byte       // takes the place of lines while those are written; Flush's
 	handler slog.Handler // writes to lines
 	_       [64]byte     // a cache line of its own

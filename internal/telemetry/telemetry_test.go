@@ -254,3 +254,18 @@ func TestAFinishedRequestAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Times are spelt as slog spells them, in whatever order they come.
+func TestStamps(t *testing.T) {
+	east := time.FixedZone("", 5*3600+1800)
+	noon := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	var s stamp
+	for _, at := range []time.Time{
+		noon, noon.Add(time.Millisecond), noon.Add(999 * time.Millisecond), noon.Add(time.Second - 1), noon.Add(time.Second), noon, noon.In(east),
+		noon.In(east).Add(70 * time.Millisecond), noon.Add(70 * time.Millisecond), {}, time.Unix(-1, 5e8), noon.AddDate(8000, 0, 0), noon, noon.AddDate(-3000, 0, 0),
+	} {
+		if got, want := string(s.append([]byte("at "), at)), "at "+at.Format(millis); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

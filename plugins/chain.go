@@ -186,7 +186,7 @@ func (c *Chain) Release(x *Exchange) {
 }
 
 // Request takes x through the rules. Afterwards x says what the request has become, or
-// x.Stopped that a rule has answered it. The error is a fault of kind RuleFailed around
+// x.Stopped that a rule has answered it; x.At is when they were done. The error is a fault of kind RuleFailed around
 // a *Failure: a rule failed, and its policy is to refuse.
 func (c *Chain) Request(ctx context.Context, x *Exchange) error {
 	at := x.At
@@ -218,7 +218,7 @@ func (c *Chain) Request(ctx context.Context, x *Exchange) error {
 			return nil
 		}
 	}
-	x.link = nil
+	x.link, x.At = nil, at
 	return nil
 }
 

@@ -211,7 +211,7 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 	case err != nil:
 		at.fail(rc, kindOrPath(answer.Kind, request.Target), err)
 	default:
-		p.write(at, rc, request.recalled, answer)
+		p.write(at, rc, request, answer)
 	}
 	rc.Response.SkipBody = rc.IsHead()
 	return err
@@ -347,7 +347,7 @@ func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) R
 	}
 	accept := h.PeekAll("Accept")
 	if len(accept) == 1 && r.Via == "" {
-		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0]); known != nil {
+		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0], r.At); known != nil {
 			r.Host, r.Target, r.Client.Accept, r.recalled = known.host, known.target, known.accept, known
 			return r
 		}
@@ -484,7 +484,7 @@ func hostOf(rc *fasthttp.RequestCtx) []byte {
 func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, x *plugins.Exchange, request *Request, answer *Answer, err error) {
 	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	r := Report{
-		Start: start, Took: p.Now().Sub(start),
+		Start: start, Took: p.since(start),
 		Method: method(rc), Host: same(request.Host, hostOf(rc)), Path: request.recalled.pathOf(rc.Request.Header.RequestURI()),
 		Client: client.Unmap(), Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,

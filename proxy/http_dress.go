@@ -19,9 +19,10 @@ type dress struct {
 
 // write writes answer. One from the cache that has been given before to the same text,
 // known, is dressed already, but for what Cache-Control says to who had to show a proof.
-func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, answer *Answer) {
-	h := &rc.Response.Header
-	if worn := known.wears(answer); worn == nil {
+func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, request *Request, answer *Answer) {
+	h, now := &rc.Response.Header, request.At
+	if worn := request.recalled.wears(answer); worn == nil {
+		now = p.Now() // it may have taken long
 		p.dress(at, rc, answer)
 	} else if d := worn.Load(); d != nil && d.entry.Value() == answer.Entry {
 		d.header.CopyTo(h)
@@ -35,7 +36,7 @@ func (p *Proxy) write(at *Host, rc *fasthttp.RequestCtx, known *recollection, an
 	if answer.CacheControl != "" {
 		h.SetCanonical([]byte("Cache-Control"), append(room[:0], answer.CacheControl...))
 	}
-	h.SetCanonical([]byte("Cache-Status"), answer.Outcome.AppendStatus(append(room[:0], "fovea; "...), answer.Entry.TTL(p.Now())))
+	h.SetCanonical([]byte("Cache-Status"), answer.Outcome.AppendStatus(append(room[:0], "fovea; "...), answer.Entry.TTL(now)))
 	if !answer.NotModified {
 		rc.Response.SetBodyRaw(answer.Entry.Body)
 	}

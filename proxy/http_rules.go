@@ -66,7 +66,7 @@ func (p *Proxy) ruled(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, x 
 		if !p.Hosts.Empty() && (x.Moved() || x.Altered()) {
 			at = p.At(string(rc.Request.Header.Host()), string(rc.Request.Header.RequestURI()))
 		}
-		request.Rules = x
+		request.Rules, request.At = x, x.At
 		err = p.answer(ctx, at, rc, request, answer)
 		if x.Moved() && (fault.Is(err, fault.BadOptions) || fault.Is(err, fault.BadPath) || fault.Is(err, fault.BadSource)) {
 			p.Rules.Misled(x)

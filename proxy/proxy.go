@@ -64,7 +64,7 @@ type Options struct {
 	Debug bool
 	// Version is told in the cf-resized header.
 	Version string
-	// Now is the clock; nil is time.Now.
+	// Now is the clock, by which Catalog and Cache go, too; nil is time.Now.
 	Now func() time.Time
 	// Report is told of every finished request, once; nil is nobody. It is
 	// called on the request's goroutine and must not keep it waiting.
@@ -119,7 +119,16 @@ type Proxy struct {
 	Options
 	*underway
 	withoutAVIF negotiate.Policy
-	recall      recall
+	recall      *recall
+	real        bool // Now is the true clock
+}
+
+// since is how long ago at was. Telling that is half the work of telling the time.
+func (p *Proxy) since(at time.Time) time.Duration {
+	if p.real {
+		return time.Since(at)
+	}
+	return p.Now().Sub(at)
 }
 
 // underway is the work that runs and what bounds it, whatever the options say.
@@ -148,7 +157,8 @@ func New(o Options) (*Proxy, error) {
 	if err := errors.Join(o.Policy.Validate(), o.Upgrades.Validate(), o.Shadow.Validate()); err != nil {
 		return nil, err
 	}
-	if o.Now == nil {
+	real := o.Now == nil
+	if real {
 		o.Now = time.Now
 	}
 	if o.Report == nil {
@@ -168,7 +178,7 @@ func New(o Options) (*Proxy, error) {
 		}
 	}
 	o.Life = o.Life.withDefaults()
-	p := &Proxy{Options: o, withoutAVIF: o.Policy, recall: newRecall(), underway: &underway{sources: make(chan struct{}, o.Sources), improving: make(chan struct{}, improvements)}}
+	p := &Proxy{Options: o, withoutAVIF: o.Policy, recall: newRecall(), real: real, underway: &underway{sources: make(chan struct{}, o.Sources), improving: make(chan struct{}, improvements)}}
 	p.withoutAVIF.NoAVIF = true
 	p.tunnels.Upgrades = o.Upgrades
 	p.shadow.Shadow = o.Shadow.withDefaults()

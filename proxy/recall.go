@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
@@ -15,16 +16,21 @@ import (
 // same ([store.Standing.Holds]). Nothing of who asks is in it: each request is
 // authorised, whatever is remembered.
 //
-// It is a table without locks, in which the latest plan of those that share a place
-// stays. The zero value remembers nothing.
+// It is a table without locks. A text has two places in it; of those that share both the
+// latest plan stays. When it holds too much, some are forgotten in turn. The zero value
+// remembers nothing.
 type recall struct {
 	places []atomic.Pointer[recollection]
 	seed   maphash.Seed
+	bytes  atomic.Int64  // of what is remembered, about
+	hand   atomic.Uint64 // the place that was emptied last
 }
 
 const (
-	places  = 8192 // plans remembered, at most; a power of two
-	maxText = 1024 // bytes of text of one that is
+	places      = 1 << 15  // a power of two
+	maxText     = 1024     // bytes of text of one that is remembered
+	maxRecalled = 48 << 20 // bytes of all
+	recollected = 3 << 10  // bytes of one besides its text, dressed once or twice
 )
 
 // recollection is a plan, and what it followed from.
@@ -66,24 +72,54 @@ func (known *recollection) pathOf(target []byte) string {
 	return f.path
 }
 
-func newRecall() recall {
-	return recall{places: make([]atomic.Pointer[recollection], places), seed: maphash.MakeSeed()}
+func newRecall() *recall {
+	return &recall{places: make([]atomic.Pointer[recollection], places), seed: maphash.MakeSeed()}
 }
 
-// place is where a plan of this text would be.
-func (m *recall) place(host, target, accept []byte) *atomic.Pointer[recollection] {
+// where is where a plan of this text would be: in one place, or else in the other.
+func (m *recall) where(host, target, accept []byte) (one, other *atomic.Pointer[recollection]) {
 	h := maphash.Bytes(m.seed, target)
 	h = 31*h + maphash.Bytes(m.seed, accept)
 	h = 31*h + maphash.Bytes(m.seed, host)
-	return &m.places[h%places]
+	return &m.places[h%places], &m.places[h>>32%places]
 }
 
-// find returns what is remembered of a request of this text, if it is still right. It
-// does not keep the text.
-func (m *recall) find(host, target, accept []byte) *recollection {
-	known := m.place(host, target, accept).Load()
-	if known == nil || known.target != string(target) || known.host != string(host) || known.accept != string(accept) ||
-		known.plan.target.Kind == params.Hosted && !known.standing.Holds() {
+// is reports whether known is of this text.
+func (known *recollection) is(host, target, accept []byte) bool {
+	return known != nil && known.target == string(target) && known.host == string(host) && known.accept == string(accept)
+}
+
+// holds reports whether known is still right at now.
+func (known *recollection) holds(now time.Time) bool {
+	return known.plan.target.Kind != params.Hosted || known.standing.Holds(now)
+}
+
+func (known *recollection) cost() int64 {
+	if known == nil {
+		return 0
+	}
+	return recollected + 2*int64(len(known.host)+len(known.target)+len(known.accept))
+}
+
+// put has known in a place, and makes room for it.
+func (m *recall) put(place *atomic.Pointer[recollection], known *recollection) {
+	held := m.bytes.Add(known.cost() - place.Swap(known).cost())
+	for n := 0; held > maxRecalled && n < places; n++ {
+		held = m.bytes.Add(-m.places[m.hand.Add(1)%places].Swap(nil).cost())
+	}
+}
+
+// find returns what is remembered of a request of this text, if it is still right at now.
+// It does not keep the text.
+func (m *recall) find(host, target, accept []byte, now time.Time) *recollection {
+	one, other := m.where(host, target, accept)
+	known := one.Load()
+	if !known.is(host, target, accept) {
+		if known = other.Load(); !known.is(host, target, accept) {
+			return nil
+		}
+	}
+	if !known.holds(now) {
 		return nil
 	}
 	return known
@@ -95,7 +131,7 @@ func (m *recall) keep(ctx context.Context, r *Request, pl *plan) {
 		return
 	}
 	host, target, accept := []byte(r.Host), []byte(r.Target), []byte(r.Client.Accept)
-	if m.find(host, target, accept) != nil {
+	if m.find(host, target, accept, r.At) != nil {
 		return
 	}
 	known := &recollection{host: r.Host, target: r.Target, accept: r.Client.Accept, path: withoutQuery(r.Target), plan: *pl}
@@ -108,5 +144,15 @@ func (m *recall) keep(ctx context.Context, r *Request, pl *plan) {
 	}
 	known.plan.shared, known.plan.account, known.plan.admission, known.plan.foreseen = true, nil, admission{}, pl.foresee()
 	known.plan.tags = nil // they are of that request alone
-	m.place(host, target, accept).Store(known)
+	one, other := m.where(host, target, accept)
+	if there := other.Load(); there.is(host, target, accept) { // of before a change
+		m.put(other, known)
+		return
+	}
+	if there := one.Load(); there != nil && !there.is(host, target, accept) && there.holds(r.At) {
+		if there := other.Load(); there == nil || !there.holds(r.At) {
+			one = other
+		}
+	}
+	m.put(one, known)
 }

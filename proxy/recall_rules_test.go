@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func friendly(t *testing.T, target string) *fixture {
 			t.Fatal(response.StatusCode)
 		}
 	}
-	if f.recall.find([]byte("example.com"), []byte(target), []byte(strings.TrimPrefix(chrome, "Accept: "))) == nil {
+	if f.recall.find([]byte("example.com"), []byte(target), []byte(strings.TrimPrefix(chrome, "Accept: ")), f.Now()) == nil {
 		t.Fatal("nothing is recalled")
 	}
 	return f
@@ -146,5 +147,46 @@ func TestPathsInTheLog(t *testing.T) {
 		if got := withoutQuery(target); got != want {
 			t.Errorf("%q: %q, want %q", target, got, want)
 		}
+	}
+}
+
+// Of many texts nearly all have a place, and however many there are, they hold no more
+// than they may.
+func TestRecallHasRoomForMany(t *testing.T) {
+	m := newRecall()
+	keep := func(n int) {
+		target := path("cat/w=" + strconv.Itoa(n))
+		one, other := m.where([]byte("a"), []byte(target), nil)
+		if one.Load() != nil {
+			one = other
+		}
+		m.put(one, &recollection{host: "a", target: target})
+	}
+	found := func(from, to int) (n int) {
+		for i := from; i < to; i++ {
+			if m.find([]byte("a"), []byte(path("cat/w="+strconv.Itoa(i))), nil, time.Now()) != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for n := range 10_000 {
+		keep(n)
+	}
+	if n := found(0, 10_000); n < 9_500 {
+		t.Errorf("%d of 10,000 are remembered", n)
+	}
+	for n := range 100_000 {
+		keep(n)
+	}
+	held := int64(0)
+	for i := range m.places {
+		held += m.places[i].Load().cost()
+	}
+	if held != m.bytes.Load() || held > maxRecalled || held < maxRecalled/2 {
+		t.Errorf("%d bytes, counted as %d", held, m.bytes.Load())
+	}
+	if n := found(99_000, 100_000); n < 900 {
+		t.Errorf("%d of the latest 1,000 are remembered", n)
 	}
 }

@@ -31,7 +31,7 @@ func (f *fixture) recalled(target string, header ...string) *http.Response {
 	if response.StatusCode != http.StatusOK || !strings.Contains(response.Header.Get("Cache-Status"), "fovea; hit") {
 		f.t.Fatalf("%d %s", response.StatusCode, response.Header.Get("Cache-Status"))
 	}
-	if f.recall.find([]byte("example.com"), []byte(target), []byte(strings.TrimPrefix(header[0], "Accept: "))) == nil {
+	if f.recall.find([]byte("example.com"), []byte(target), []byte(strings.TrimPrefix(header[0], "Accept: ")), f.Now()) == nil {
 		f.t.Fatal("nothing is recalled")
 	}
 	return response
@@ -291,8 +291,9 @@ func TestNobodySeesWhatWasClosedBefore(t *testing.T) {
 func TestWhatIsRecalledIsBelievedNoLongerThanTheCatalog(t *testing.T) {
 	var now atomic.Int64
 	now.Store(time.Now().UnixNano())
-	f := newFixture(t)
-	f.Catalog = store.NewCatalog(f.library.Names, store.CatalogOptions{Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	clock := func() time.Time { return time.Unix(0, now.Load()) }
+	f := newFixture(t, func(o *Options) { o.Now = clock })
+	f.Catalog = store.NewCatalog(f.library.Names, store.CatalogOptions{Now: clock})
 	f.add("cat", picture(64, 64))
 	f.recalled(path("cat/w=10"), chrome)
 	yes := true
@@ -315,7 +316,7 @@ func TestRecallIsBounded(t *testing.T) {
 			t.Fatal(response.StatusCode)
 		}
 	}
-	if known := f.recall.find([]byte("example.com"), []byte(long), []byte(strings.TrimPrefix(chrome, "Accept: "))); known != nil {
+	if known := f.recall.find([]byte("example.com"), []byte(long), []byte(strings.TrimPrefix(chrome, "Accept: ")), f.Now()); known != nil {
 		t.Error("a text of more bytes than is allowed is remembered")
 	}
 	if places&(places-1) != 0 {

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Finding is what a Catalog said of an image, all of it at one moment. Its records
 // are shared: read only.
@@ -44,12 +47,12 @@ func (c *Catalog) Find(ctx context.Context, hash, id, variant string) (Finding, 
 	return f, slot.err
 }
 
-// Holds reports whether the catalog would say the same now. It takes no lock: an
-// account or a variant that changed makes another world, an image that changed or was
-// forgotten leaves its slot, and each is believed for no longer than it is by the
-// catalog itself.
-func (s *Standing) Holds() bool {
-	c, now := s.catalog, s.catalog.Now()
+// Holds reports whether the catalog would say the same at now, a time of a moment ago. It
+// takes no lock and reads no clock: an account or a variant that changed makes another
+// world, an image that changed or was forgotten leaves its slot, and each is believed for
+// no longer than it is by the catalog itself.
+func (s *Standing) Holds(now time.Time) bool {
+	c := s.catalog
 	w := c.world.Load()
 	return w.serial == s.world && c.fresh(w, now) && !s.slot.gone.Load() && now.Before(s.slot.until)
 }

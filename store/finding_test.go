@@ -60,13 +60,13 @@ func TestAFindingStandsUntilSomethingChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.nanos.Add(int64(time.Second))
-			if !found.Standing.Holds() || found.Image.ID != "a/1" || found.Variant.Name != store.PublicVariant || found.Account.Hash != f.account.Hash {
+			if !found.Standing.Holds(f.catalog.Now()) || found.Image.ID != "a/1" || found.Variant.Name != store.PublicVariant || found.Account.Hash != f.account.Hash {
 				t.Fatalf("it does not stand at first: %+v", found)
 			}
 			if err := change(f); err != nil {
 				t.Fatal(err)
 			}
-			if found.Standing.Holds() {
+			if found.Standing.Holds(f.catalog.Now()) {
 				t.Error("it still stands")
 			}
 		})
@@ -117,7 +117,7 @@ func TestAFindingNeverOutlivesAChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 20 {
-			if found := published.Load(); found != nil && found.Standing.Holds() && found.Image.RequireSigned != private {
+			if found := published.Load(); found != nil && found.Standing.Holds(f.catalog.Now()) && found.Image.RequireSigned != private {
 				t.Fatal("what was true before a change still stands after it")
 			}
 		}

@@ -14,6 +14,7 @@ type Log struct {
 	out  *lockedWriter
 	make func(w io.Writer) slog.Handler
 	json bool
+	none bool
 
 	least *slog.LevelVar
 }
@@ -47,10 +48,13 @@ func (l *Log) SetLevel(level string) error {
 	return nil
 }
 
+// tells is Enabled, without the way through the handler.
+func (l *Log) tells(level slog.Level) bool { return !l.none && level >= l.least.Level() }
+
 // NoLog returns a Log that drops everything.
 func NoLog() *Log {
 	none := func(io.Writer) slog.Handler { return slog.DiscardHandler }
-	return &Log{Logger: slog.New(slog.DiscardHandler), out: &lockedWriter{to: io.Discard}, make: none, least: &slog.LevelVar{}}
+	return &Log{Logger: slog.New(slog.DiscardHandler), out: &lockedWriter{to: io.Discard}, make: none, none: true, least: &slog.LevelVar{}}
 }
 
 // lockedWriter keeps what several write from mixing.

@@ -131,11 +131,11 @@ func (t *Telemetry) Finished(r *Request) {
 	ours := r.Status >= 500
 	s := t.enter()
 	s.count(t, r)
-	if t.access && !ours && t.log.Enabled(context.Background(), slog.LevelInfo) {
+	if t.access && !ours && t.log.tells(slog.LevelInfo) {
 		t.note(s, r)
 	}
 	s.mu.Unlock()
-	if ours && t.log.Enabled(context.Background(), slog.LevelError) {
+	if ours && t.log.tells(slog.LevelError) {
 		_ = t.log.Handler().Handle(context.Background(), record(r, slog.LevelError)) // nobody is left to tell
 	}
 }

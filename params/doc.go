@@ -13,9 +13,10 @@
 //	variant  = 1*99( ALPHA / DIGIT / "-" / "_" )
 //	options  = item *( "," item )          ; holds at least one "=" and one known name
 //	item     = *" " name "=" value *" "    ; value percent-decoded once; the last of a name counts
-//	source   = path | url                  ; query is part of it
+//	source   = path | url | object         ; query is part of it
 //	url      = ( "http" / "https" ) "://" host [ ":" port ] [ "/" path ]
 //	           ; or all of it percent-encoded, which is decoded once
+//	object   = "s3://" bucket "/" key      ; key percent-decoded once, without query; likewise
 //
 // The options, their short names and values:
 //

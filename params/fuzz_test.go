@@ -9,12 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var fuzzSite = &Site{Zone: "example.com", DeliveryHosts: []string{"img.example.com"}, Origins: Origins{any: true}}
+var fuzzSite = &Site{Zone: "example.com", DeliveryHosts: []string{"img.example.com"}, Origins: Origins{any: true, buckets: []originRule{{host: "pictures", path: "/"}}}}
 
 func FuzzParse(f *testing.F) {
 	for _, target := range []string{
 		"/cdn-cgi/image/w=80,q=high/uploads/a.png?x=1", "/cdn-cgi/image/fit=pad/https%3A%2F%2Fb.com%2F%20", "/h4sh/a%2Fb/public",
-		"/cdn-cgi/imagedelivery/h4sh/%E3%81%82/width=auto,wbreakpoints=1;2", "http://img.example.com/h/i/v?sig=1", "/cdn-cgi/image/h=1/https:/[::1]:80/",
+		"/cdn-cgi/imagedelivery/h4sh/%E3%81%82/width=auto,wbreakpoints=1;2", "http://img.example.com/h/i/v?sig=1", "/cdn-cgi/image/h=1/https:/[::1]:80/", "/cdn-cgi/image/h=1/s3://pictures/a%2Fb+c%20d", "/cdn-cgi/image/h=1/S3%3A%2F%2Fpictures%2F%C3%A4",
 	} {
 		f.Add("example.com", target)
 		f.Add("img.example.com", target)

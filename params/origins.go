@@ -3,25 +3,37 @@ package params
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Origins lists the remote sources that may be transformed (R-origins). The zero
 // value allows none. It is read only once made and safe for concurrent use.
 type Origins struct {
-	any  bool
-	list []originRule
+	any     bool
+	list    []originRule
+	buckets []originRule
 }
 
 type originRule struct {
-	host   string // canonical; without "*."
+	host   string // canonical; without "*."; of a bucket its name
 	within bool   // sub-domains too
 	path   string // prefix, with its slash; "" = all
 }
 
+// Buckets are the names of the buckets on the list.
+func (o Origins) Buckets() []string {
+	var names []string
+	for _, r := range o.buckets {
+		names = append(names, r.host)
+	}
+	return names
+}
+
 // ParseOrigins reads a list whose items are "any", a host, "*.host" (the host and
 // all its sub-domains) or either of them followed by a path prefix. A host
-// without a port stands for the default ports only.
+// without a port stands for the default ports only. s3://bucket is a bucket, and may
+// be followed by how keys begin; any does not have it: it opens what is not public.
 func ParseOrigins(list []string) (Origins, error) {
 	var o Origins
 	var errs []error
@@ -29,6 +41,15 @@ func ParseOrigins(list []string) (Origins, error) {
 		text := strings.TrimSpace(item)
 		if text == "any" {
 			o.any = true
+			continue
+		}
+		if rest, ok := strings.CutPrefix(text, bucketScheme+"://"); ok {
+			u, err := readBucket(rest)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("expected s3://bucket or s3://bucket/prefix, received %q", item))
+				continue
+			}
+			o.buckets = append(o.buckets, originRule{host: u.host, path: u.path})
 			continue
 		}
 		var rule originRule
@@ -51,6 +72,11 @@ func ParseOrigins(list []string) (Origins, error) {
 	return o, nil
 }
 
+// allowKey reports whether a path in a bucket, both in their one spelling, is on the list.
+func (o Origins) allowKey(bucket, path string) bool {
+	return slices.ContainsFunc(o.buckets, func(r originRule) bool { return r.host == bucket && strings.HasPrefix(path, r.path) })
+}
+
 // allow reports whether the canonical host and the path on it are on the list.
 func (o Origins) allow(host, path string) bool {
 	if o.any {
@@ -69,13 +95,17 @@ func (o Origins) allow(host, path string) bool {
 
 // Allow reports whether an absolute URL in canonical spelling is on the list.
 func (o Origins) Allow(url string) bool {
-	_, rest, ok := strings.Cut(url, "://")
+	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
 		return false
 	}
+	allow := o.allow
+	if scheme == bucketScheme {
+		allow = o.allowKey
+	}
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {
-		return o.allow(rest, "/")
+		return allow(rest, "/")
 	}
-	return o.allow(rest[:end], rest[end:])
+	return allow(rest[:end], rest[end:])
 }

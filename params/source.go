@@ -3,6 +3,7 @@ package params
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -12,7 +13,7 @@ import (
 // parseSource reads what follows the options, query string included (R-source).
 func (s *Site) parseSource(text, zone string) (Source, error) {
 	text = strings.TrimLeft(text, "/")
-	if hasFoldPrefix(text, "http%3a") || hasFoldPrefix(text, "https%3a") {
+	if hasFoldPrefix(text, "http%3a") || hasFoldPrefix(text, "https%3a") || hasFoldPrefix(text, "s3%3a") {
 		decoded, ok := unescape(text)
 		if !ok {
 			return Source{}, fault.New(fault.BadSource, "The encoded source has a %% that is not followed by two hexadecimal digits")
@@ -29,7 +30,7 @@ func (s *Site) parseSource(text, zone string) (Source, error) {
 		source.Zone = s.Zone
 		return source, err
 	}
-	if scheme != "http" && scheme != "https" {
+	if scheme != "http" && scheme != "https" && scheme != bucketScheme {
 		return Source{}, fault.New(fault.BadSource, "Expected a source with http:// or https://, received %s:", clip(scheme))
 	}
 	u, err := readURL(scheme, rest)
@@ -73,7 +74,7 @@ func pathSource(text string) (Source, error) {
 	return Source{Value: wire("/"+path, query)}, nil
 }
 
-// ParseURL reads an absolute http or https URL as strictly as a source in a URL.
+// ParseURL reads an absolute http, https or s3 URL as strictly as a source in a URL.
 // Whether it may be fetched is for [Site.Allow] to say. Errors are *fault.Error of
 // kind BadSource.
 func ParseURL(text string) (Source, error) {
@@ -82,7 +83,7 @@ func ParseURL(text string) (Source, error) {
 		return Source{}, fault.New(fault.BadSource, "The source has a control character")
 	}
 	scheme, rest, ok := cutScheme(text)
-	if !ok || scheme != "http" && scheme != "https" {
+	if !ok || scheme != "http" && scheme != "https" && scheme != bucketScheme {
 		return Source{}, fault.New(fault.BadSource, "Expected a source with http:// or https://, received %s", strconv.QuoteToASCII(clip(text)))
 	}
 	u, err := readURL(scheme, rest)
@@ -101,7 +102,7 @@ func (s *Site) Allow(source Source) error {
 	return s.allow(u, s.Zone)
 }
 
-// absolute is a source URL in its parts.
+// absolute is a source URL in its parts. The host of a bucket is its name.
 type absolute struct{ scheme, host, path, query string }
 
 func (u absolute) source() Source {
@@ -111,6 +112,9 @@ func (u absolute) source() Source {
 // readURL takes apart what follows the scheme and its colon.
 func readURL(scheme, rest string) (absolute, error) {
 	rest = strings.TrimLeft(rest, "/")
+	if scheme == bucketScheme {
+		return readBucket(rest)
+	}
 	end := strings.IndexAny(rest, "/?\\")
 	if end < 0 {
 		end = len(rest)
@@ -128,7 +132,51 @@ func readURL(scheme, rest string) (absolute, error) {
 	return absolute{scheme, host, path, query}, checkPath(path, false)
 }
 
+// bucketScheme begins sources in the buckets of an S3-compatible service:
+// s3://bucket/key.
+const bucketScheme = "s3"
+
+// readBucket takes apart a bucket and a key. A key has one spelling: what need not be
+// escaped in a path is not, and all else is.
+func readBucket(rest string) (absolute, error) {
+	name, key, _ := strings.Cut(rest, "/")
+	name = strings.ToLower(name)
+	if !validBucket(name) {
+		return absolute{}, fault.New(fault.BadSource, "Expected s3://bucket/key with a bucket of 3 to 63 letters, digits, '.' and '-', received %s", strconv.QuoteToASCII(clip(name)))
+	}
+	if strings.Contains(key, "?") {
+		return absolute{}, fault.New(fault.BadSource, "A source in a bucket must not have a query; a question mark in a key is spelt %%3F")
+	}
+	decoded, ok := unescape(key)
+	if !ok {
+		return absolute{}, fault.New(fault.BadSource, "The key has a %% that is not followed by two hexadecimal digits")
+	}
+	if len(decoded) > 1024 || !utf8.ValidString(decoded) {
+		return absolute{}, fault.New(fault.BadSource, "Expected a key of at most 1024 bytes of UTF-8")
+	}
+	path := string(appendEscaped([]byte("/"), decoded, "/!$&'()*+,;=:@"))
+	return absolute{scheme: bucketScheme, host: name, path: path}, checkPath(path, false)
+}
+
+func validBucket(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isAlnum(c) && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return len(name) >= 3 && len(name) <= 63 && isAlnum(name[0]) && isAlnum(name[len(name)-1]) && !strings.Contains(name, "..")
+}
+
 func (s *Site) allow(u absolute, zone string) error {
+	if u.scheme == bucketScheme { // whatever its name is: a bucket is no host
+		switch {
+		case u.path == "/":
+			return fault.New(fault.BadSource, "Expected s3://bucket/key, received no key")
+		case !s.Origins.allowKey(u.host, u.path):
+			return fault.New(fault.NotAllowed, "The bucket %s is not on the list of allowed origins", clip(u.host))
+		}
+		return nil
+	}
 	if own := strings.EqualFold(u.host, zone); own {
 		return checkPath(u.path, true)
 	}

@@ -36,11 +36,12 @@ type Target struct {
 
 // Source names the picture that a Remote target transforms.
 type Source struct {
-	// Absolute tells the two forms apart: true for an absolute http(s) URL,
+	// Absolute tells the two forms apart: true for an absolute http(s) or s3 URL,
 	// false for a path on the zone's own site.
 	Absolute bool
 	// Value is the URL or the path (it starts with exactly one slash), with its
-	// query string, as it goes on the wire: not percent-decoded.
+	// query string, as it goes on the wire: not percent-decoded. That of an object in
+	// a bucket is s3://bucket/key.
 	Value string
 	// Zone is whose path it is: paths of two zones are two sources. "" for the one
 	// zone that has no name, and for an absolute source.

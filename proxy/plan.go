@@ -322,9 +322,9 @@ func (pl *plan) fallback(err error) string {
 	if !source.Absolute {
 		return source.Value
 	}
-	_, rest, _ := strings.Cut(source.Value, "://")
+	scheme, rest, _ := strings.Cut(source.Value, "://")
 	host, _, _ := strings.Cut(rest, "/")
-	if zone := pl.at.Site.Zone; zone != "" && (host == zone || strings.HasSuffix(host, "."+zone)) {
+	if zone := pl.at.Site.Zone; zone != "" && strings.HasPrefix(scheme, "http") && (host == zone || strings.HasSuffix(host, "."+zone)) {
 		return source.Value
 	}
 	return ""

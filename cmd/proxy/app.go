@@ -277,6 +277,9 @@ func newWeb(o config.Origins, zones map[string]*url.URL, unkept, redirects func(
 		}
 		options.AllowPrivate = append(options.AllowPrivate, network)
 	}
+	var err error
+	options.Buckets, err = originBuckets(o.Buckets)
+	complaints.add("", err)
 	made, err := web.New(options)
 	if complaints.add("", err); len(complaints) > 0 {
 		return nil, errors.Join(complaints...)
@@ -322,7 +325,7 @@ func (a *app) newAPI(settings config.Config) error {
 		return err
 	}
 	imports := settings.Origins
-	imports.MaxBytes, imports.Keep = c.MaxBytes, 0
+	imports.MaxBytes, imports.Keep, imports.Buckets = c.MaxBytes, 0, nil
 	from, err := newWeb(imports, nil, nil, nil)
 	if err != nil {
 		return err

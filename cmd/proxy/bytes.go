@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"github.com/fovea-images/fovea/internal/config"
+	"github.com/fovea-images/fovea/origin/web"
 	"github.com/fovea-images/fovea/store/s3blob"
 )
 
@@ -31,6 +33,38 @@ func (a *app) newBytes(settings config.Config) (err error) {
 		return err
 	}
 	return fmt.Errorf("bytes: expected files or s3, received %q", settings.Store.Bytes)
+}
+
+// originBuckets reads the buckets that sources may be in.
+func originBuckets(list []config.Bucket) (map[string]web.Bucket, error) {
+	all := map[string]web.Bucket{}
+	var complaints complaints
+	for i, b := range list {
+		key := fmt.Sprintf("buckets[%d].", i)
+		if _, twice := all[b.Name]; twice || b.Name == "" {
+			complaints.add(key, fmt.Errorf("name: expected the name of a bucket, and each once, received %q", b.Name))
+		}
+		if b.Style != "" && b.Style != "path" && b.Style != "host" {
+			complaints.add(key, fmt.Errorf("style: expected path or host, received %q", b.Style))
+		}
+		all[b.Name] = web.Bucket{Endpoint: b.Endpoint, Region: b.Region, AccessKey: b.AccessKey, SecretKey: string(b.SecretKey), HostStyle: b.Style == "host"}
+		made := all[b.Name]
+		complaints.add(key, made.Validate())
+	}
+	if len(complaints) > 0 {
+		return nil, errors.Join(complaints...) // those of the second look, in web.New, would not know the knob
+	}
+	return all, nil
+}
+
+// checkBuckets says which allowed buckets nothing is known of.
+func checkBuckets(allowed []string, list []config.Bucket) error {
+	for _, name := range allowed {
+		if !slices.ContainsFunc(list, func(b config.Bucket) bool { return b.Name == name }) {
+			return fmt.Errorf("expected a bucket of origins.buckets, received s3://%s", name)
+		}
+	}
+	return nil
 }
 
 // newBucket reads the knobs of a bucket. Its complaints begin with s3.

@@ -103,6 +103,37 @@ func TestBytesInS3(t *testing.T) {
 	})
 }
 
+func TestSourcesInABucket(t *testing.T) {
+	server := s3test.Start(t, "website")
+	kept := filepath.Join(server.Folder, "website", "shop")
+	if err := os.MkdirAll(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(kept, "shoe 1.png"), square(7), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "fovea.yaml")
+	config := func(network string) string {
+		return "origins:\n  allowed: ['s3://website/shop/']\n  allow_private: ['" + network + "']\n  buckets:\n    - {name: website, endpoint: '" + server.Endpoint +
+			"', access_key: " + server.AccessKey + ", secret_key: " + server.SecretKey + "}\n"
+	}
+	for network, want := range map[string]int{"127.0.0.1/32": http.StatusOK, "10.0.0.0/8": http.StatusForbidden} {
+		if err := os.WriteFile(file, []byte(config(network)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, "--config", file)
+		for path, want := range map[string]int{
+			"s3://website/shop/shoe%201.png": want, "s3%3A%2F%2Fwebsite%2Fshop%2Fshoe%201.png": want,
+			"s3://website/other.png": http.StatusForbidden, "s3://website/shop/../other.png": http.StatusForbidden, "s3://elsewhere/shop/a.png": http.StatusForbidden,
+		} {
+			response, body := get(t, s.url+"/cdn-cgi/image/width=16/"+path)
+			if response.StatusCode != want || strings.Contains(string(body), server.Endpoint) || strings.Contains(string(body), server.SecretKey) {
+				t.Errorf("with %s, %s: %d, want %d: %.200q", network, path, response.StatusCode, want, body)
+			}
+		}
+	}
+}
+
 func TestAServerDoesNotStartWithABucketThatRefusesIt(t *testing.T) {
 	server := s3test.Start(t, "pictures")
 	file := inS3(t, server, "another-secret", "")

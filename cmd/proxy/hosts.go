@@ -114,6 +114,7 @@ func newHost(settings config.Config) (at proxy.Host, complaints []error) {
 	complain("account: ", checkHash(settings.Account))
 	at.Site.Origins, err = params.ParseOrigins(settings.Origins.Allowed)
 	complain("origins.allowed: ", err)
+	complain("origins.allowed: ", checkBuckets(at.Site.Origins.Buckets(), settings.Origins.Buckets))
 	at.Site.Rewrites, err = newRewrites(settings.Paths)
 	complain("paths: ", err)
 	if settings.Origins.Forward && settings.Origins.Site == "" {

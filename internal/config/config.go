@@ -105,7 +105,8 @@ type Origins struct {
 	Forward      bool          `yaml:"forward" doc:"pass every path that is no image's on to site, so that this server can stand in front of all of it"`
 	Order        []string      `yaml:"order" doc:"where hosted images are looked for: stored and cloudflare, or one of them. The second has what the first does not, or, after cloudflare, cannot say. Empty: stored, then cloudflare if there is one"`
 	Site         string        `yaml:"site" doc:"base URL of the website behind, for same-zone paths; empty: none"`
-	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any"`
+	Allowed      []string      `yaml:"allowed" doc:"sources besides the zone: host, *.host, host/path, or any; s3://bucket or s3://bucket/prefix, of those in buckets, which any does not have"`
+	Buckets      []Bucket      `yaml:"buckets" doc:"buckets of S3-compatible services that sources may be in, as s3://bucket/key"`
 	Redirects    string        `yaml:"redirects" doc:"where a source may redirect to besides its own host: any public address, as with Cloudflare, or allowlist, what allowed (of any host) has, too"`
 	AllowPrivate []string      `yaml:"allow_private" doc:"CIDRs of private addresses that may be fetched all the same"`
 	Upgrades     int           `yaml:"upgrades" doc:"connections to site that leave HTTP at once, such as websockets, with forward; 0: none"`
@@ -114,6 +115,16 @@ type Origins struct {
 	Keep         Bytes         `yaml:"keep" doc:"memory for sources, so that every size of a picture is made from one fetch; 0: none"`
 	PerHost      int           `yaml:"per_host" doc:"fetches at once from one host; a slow one takes no more"`
 	Timeout      time.Duration `yaml:"timeout" doc:"for a whole fetch, redirects included"`
+}
+
+// Bucket are the knobs of a bucket that sources may be in.
+type Bucket struct {
+	Name      string `yaml:"name" doc:"the bucket's name"`
+	Endpoint  string `yaml:"endpoint" doc:"as store.s3.endpoint; one at a private address must be in allow_private"`
+	Region    string `yaml:"region" doc:"as store.s3.region; empty: us-east-1"`
+	AccessKey string `yaml:"access_key" doc:"id of an access key that may read there; empty: the bucket is public"`
+	SecretKey Secret `yaml:"secret_key" doc:"its secret"`
+	Style     string `yaml:"style" doc:"as store.s3.style; empty: path"`
 }
 
 // Cloudflare are the knobs of Cloudflare Images as an origin.

@@ -129,7 +129,7 @@ func thirdParty(files []*file) (complaints []string) {
 			}
 			found := ""
 			for prefix := range walls {
-				if name == prefix || strings.HasPrefix(name, prefix+"/") {
+				if (name == prefix || strings.HasPrefix(name, prefix+"/")) && len(prefix) > len(found) {
 					found = prefix
 				}
 			}

@@ -88,6 +88,8 @@ var walls = map[string]wall{
 	"github.com/prometheus/common":                 {"internal/telemetry", "the text format of the one registry"},
 	"github.com/jackc/pgx/v5":                      {"store/sqldb", "as above it"},
 	"github.com/minio/minio-go/v7":                 {"store/s3blob", "the client of a keeper of bytes"},
+	"github.com/minio/minio-go/v7/pkg/signer":      {"origin/web", "requests to buckets are signed"},
+	"github.com/minio/minio-go/v7/pkg/s3utils":     {"origin/web", "the spelling of keys that is signed"},
 	"modernc.org/sqlite":                           {"store/sqldb", "a database is a keeper's business"},
 	"github.com/gen2brain/jpegn":                   {"engine/codec", "a codec"},
 	"github.com/gen2brain/webp":                    {"engine/codec", "a codec"},

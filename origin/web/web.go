@@ -25,6 +25,8 @@ import (
 // Options are what an Origin is made from. Zero fields take the defaults named.
 type Options struct {
 	Site *url.URL // base of the zone's own paths; nil: they are NotFound
+	// Buckets are where the sources s3://bucket/key are, by the bucket's name.
+	Buckets map[string]Bucket
 	// Zones are the bases of zones that have one of their own, or none: nil.
 	Zones        map[string]*url.URL
 	AllowPrivate []netip.Prefix // networks that may be fetched although they are not public
@@ -77,6 +79,14 @@ func New(o Options) (*Origin, error) {
 	for _, site := range o.Zones {
 		errs = append(errs, checkSite(site))
 	}
+	buckets := make(map[string]Bucket, len(o.Buckets))
+	for name, b := range o.Buckets {
+		if err := b.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("buckets: %s: %w", name, err))
+		}
+		buckets[name] = b
+	}
+	o.Buckets = buckets
 	if o.MaxBytes < 0 {
 		errs = append(errs, fmt.Errorf("max_bytes: expected 0 or more, received %d", o.MaxBytes))
 	}
@@ -140,12 +150,16 @@ func New(o Options) (*Origin, error) {
 var (
 	errRedirects   = errors.New("too many redirects")
 	errBadRedirect = errors.New("redirect to no http or https URL")
+	errSigned      = errors.New("redirect of a request that was signed for where it went")
 	errElsewhere   = errors.New("redirect to a host that is not allowed")
 )
 
 func (o *Origin) redirect(request *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errRedirects
+	}
+	if via[0].Header.Get(signedBody) != "" {
+		return errSigned
 	}
 	if u := request.URL; u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return errBadRedirect
@@ -275,9 +289,9 @@ func (o *Origin) Ask(ctx context.Context, address string, fields map[string]stri
 // ask sends a request, again if it failed in passing, and has its answer read; all
 // within one deadline.
 func (o *Origin) ask(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
-	u, err := url.Parse(address)
+	u, from, err := o.whereabouts(address)
 	if err != nil {
-		return fault.Wrap(fault.BadSource, withoutURL(err), "The source is no URL that can be fetched")
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -286,7 +300,7 @@ func (o *Origin) ask(ctx context.Context, address string, fields map[string]stri
 		return err
 	}
 	for attempt := 0; ; attempt++ {
-		err = o.once(ctx, address, fields, read)
+		err = o.once(ctx, u, from, fields, read)
 		if err == nil || attempt == retries || !passing(err) || o.Pause(ctx, backoff(attempt)) != nil {
 			leave(err != nil && counts(err))
 			return err
@@ -294,10 +308,10 @@ func (o *Origin) ask(ctx context.Context, address string, fields map[string]stri
 	}
 }
 
-func (o *Origin) once(ctx context.Context, address string, fields map[string]string, read func(*http.Response) error) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+func (o *Origin) once(ctx context.Context, u *url.URL, from *Bucket, fields map[string]string, read func(*http.Response) error) error {
+	request, err := o.request(ctx, u, from)
 	if err != nil {
-		return fault.Wrap(fault.BadSource, withoutURL(err), "The source is no URL that can be fetched")
+		return err
 	}
 	request.Header.Set("User-Agent", "Fovea/"+o.Version)
 	request.Header.Set("Accept", "image/*")
@@ -310,7 +324,10 @@ func (o *Origin) once(ctx context.Context, address string, fields map[string]str
 		return failure(err, fault.ConnectTimeout)
 	}
 	defer response.Body.Close()
-	return read(response)
+	if err = read(response); err != nil && from != nil {
+		return from.said(err, response)
+	}
+	return err
 }
 
 // withoutURL is err without the URL that it says, which may hold a proof.
@@ -337,6 +354,8 @@ func failure(err error, timeout fault.Kind) error {
 		return fault.Wrap(fault.ManyRedirects, err, "More than %d redirects", maxRedirects)
 	case errors.Is(err, errElsewhere):
 		return fault.Wrap(fault.NotAllowed, err, "The source redirects to a host that is not on the list of allowed origins")
+	case errors.Is(err, errSigned):
+		return fault.New(fault.BadRedirect, "The bucket is elsewhere: look at its endpoint and region")
 	case errors.Is(err, errBadRedirect):
 		return fault.Wrap(fault.BadRedirect, err, "Expected a redirect to an http or https URL")
 	case errors.As(err, &tooLong):
@@ -396,7 +415,8 @@ func judge(response *http.Response) error {
 	status := response.StatusCode
 	switch {
 	case status == http.StatusOK:
-		if encoding := response.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		// Some S3 services remember how an object was sent to them.
+		if encoding := response.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") && !strings.EqualFold(encoding, "aws-chunked") {
 			return fault.New(fault.FetchFailed, "The origin sent a Content-Encoding that was not asked for")
 		}
 		return nil

@@ -37,7 +37,9 @@ type Options struct {
 	// Strict refuses what Cloudflare refuses although it would do no harm here:
 	// images with an id of their own that require signed URLs (R-private).
 	Strict bool
-	Now    func() time.Time // time.Now
+	// Leaving is as of the image listener; nil: never.
+	Leaving func() bool
+	Now     func() time.Time // time.Now
 	// Report is told of every finished call, once; nil is nobody.
 	Report func(Report)
 }

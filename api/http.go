@@ -99,6 +99,9 @@ func (a *API) NewServer(ctx context.Context) *fasthttp.Server {
 			if !a.Handle(ctx, rc) {
 				a.write(rc, &reply{}, errNoRoute)
 			}
+			if a.Leaving != nil && a.Leaving() {
+				rc.SetConnectionClose()
+			}
 		},
 		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {
 			refused := errUnreadable

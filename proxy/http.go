@@ -73,6 +73,9 @@ type ServerOptions struct {
 	// Other answers requests that are not for images, bodies and all, or reports
 	// false to leave them; nil: there are none.
 	Other func(ctx context.Context, rc *fasthttp.RequestCtx) bool
+	// Leaving reports that the server is about to stop: then a connection ends with
+	// its answer, which says so. nil: it never is.
+	Leaving func() bool
 }
 
 func (o ServerOptions) withDefaults() ServerOptions {
@@ -104,6 +107,9 @@ func NewServer(ctx context.Context, current func() *Proxy, o ServerOptions) *fas
 		Handler: func(rc *fasthttp.RequestCtx) {
 			if o.Other == nil || !o.Other(ctx, rc) {
 				current().handle(ctx, rc)
+			}
+			if o.Leaving != nil && o.Leaving() {
+				rc.SetConnectionClose()
 			}
 		},
 		ErrorHandler: func(rc *fasthttp.RequestCtx, err error) {

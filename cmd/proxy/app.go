@@ -67,6 +67,7 @@ type app struct {
 	reloads     [2]atomic.Uint64 // refused, done
 	manner      *manner          // of those who serve: only the goroutine of serve touches it
 	certificate *certificate     // nil = plain http
+	leaving     atomic.Bool      // it is about to stop
 }
 
 // lookingApp is newApp for commands that only look: where there is no store they
@@ -332,6 +333,7 @@ func (a *app) newAPI(settings config.Config) error {
 	}
 	o := a.apiOptions(c)
 	o.Library, o.Catalog, o.Inspect, o.Folder, o.Report = a.library, a.catalog, a.inspect, waiting, a.reportCall
+	o.Leaving = a.leaving.Load
 	o.Fetch = func(ctx context.Context, u *url.URL) ([]byte, error) {
 		got, err := from.Get(ctx, u.String())
 		return got.Body, err
@@ -429,7 +431,7 @@ func (a *app) serverOptions() proxy.ServerOptions {
 	h := a.settings.HTTP
 	return proxy.ServerOptions{
 		ReadTimeout: h.ReadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
-		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP,
+		HeaderBytes: int(h.HeaderBytes), Concurrency: h.Connections, PerIP: h.PerIP, Leaving: a.leaving.Load,
 	}
 }
 
@@ -499,6 +501,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 			running = false
 		}
 	}
+	if err := a.drain(failed); err != nil {
+		return err
+	}
 	a.log.Info("stopping", "patience", a.manner.shutdown)
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.manner.shutdown)
 	defer cancel()
@@ -520,6 +525,9 @@ func (a *app) warm(ctx context.Context) {
 
 // ready reports whether images can be looked up and read.
 func (a *app) ready(ctx context.Context) error {
+	if a.leaving.Load() {
+		return errors.New("stopping")
+	}
 	if a.shared != nil && !a.shared.Vouched() {
 		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
 	}

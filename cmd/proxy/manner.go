@@ -24,6 +24,7 @@ type manner struct {
 	life     proxy.Life
 	ring     *token.Ring
 	tokens   *token.Verifier
+	drain    time.Duration
 	shutdown time.Duration
 	stop     context.CancelFunc // of what run began
 }
@@ -38,8 +39,8 @@ func (m *manner) run(ctx context.Context) {
 func newManner(ctx context.Context, settings config.Config, log *slog.Logger, now func() time.Time) (*manner, error) {
 	var complaints complaints
 	m := &manner{
-		shutdown: settings.Shutdown,
-		policy:   negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP},
+		drain: settings.Drain, shutdown: settings.Shutdown,
+		policy: negotiate.Policy{AVIFAuto: settings.Formats.AVIFAuto, AVIFExplicit: settings.Formats.AVIFExplicit, WebP: settings.Formats.WebP},
 	}
 	complaints.add("formats.", m.policy.Validate())
 	c := settings.Cache

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/internal/telemetry"
@@ -63,6 +64,21 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 		err = a.serve(ctx, listener, again, func() (config.Config, error) { return c.settings(cli, w) })
 	}
 	return errors.Join(err, a.close())
+}
+
+// drain goes on answering for a while that /readyz says no, unless a server fails.
+func (a *app) drain(failed <-chan error) error {
+	a.leaving.Store(true)
+	if a.manner.drain <= 0 {
+		return nil
+	}
+	a.log.Info("leaving", "drain", a.manner.drain)
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(a.manner.drain):
+		return nil
+	}
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

@@ -38,6 +38,7 @@ type Config struct {
 	TLS           TLS           `yaml:"tls" doc:"https on the image listener"`
 	Admin         Admin         `yaml:"admin" doc:"what operators see and do"`
 	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
+	Drain         time.Duration `yaml:"drain" doc:"how long requests are still taken at the end, while /readyz says no, so that whoever spreads them over nodes sends them elsewhere; longer than it takes to look"`
 	Shutdown      time.Duration `yaml:"shutdown" doc:"how long running answers may take to finish at the end"`
 }
 

@@ -68,6 +68,10 @@ type app struct {
 	manner      *manner          // of those who serve: only the goroutine of serve touches it
 	certificate *certificate     // nil = plain http
 	leaving     atomic.Bool      // it is about to stop
+
+	address     string // of the image listener, once serve has it
+	started     time.Time
+	fingerprint atomic.Pointer[map[string]string] // of the settings in force
 }
 
 // lookingApp is newApp for commands that only look: where there is no store they
@@ -136,6 +140,9 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	a.manner, err = newManner(ctx, settings, log.Logger, now)
 	complaints.add("", err)
 	a.at.Store(a.manner.at)
+	a.started = now()
+	common := config.Fingerprint(&settings)
+	a.fingerprint.Store(&common)
 	a.engine, err = engine.New(engine.Options{
 		Codecs: a.codecs, Faces: faces, Workers: settings.Engine.Workers, Queue: settings.Engine.Queue, QueueTimeout: settings.Engine.QueueTimeout,
 		Memory: int64(settings.Engine.Memory), Mezzanines: int64(settings.Engine.Mezzanines),
@@ -449,6 +456,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 	waits, stop := context.WithCancel(context.WithoutCancel(ctx)) // answers outlive the signal
 	defer stop()
 	options := a.serverOptions()
+	a.address = listener.Addr().String()
 	var servers []server
 	var listeners []net.Listener
 	if a.api != nil {
@@ -479,6 +487,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 	go a.sweep(waits)
 	if a.shared != nil {
 		go a.shared.Run(waits)
+		defer a.announce(waits, stop)()
 	}
 	if a.database != nil {
 		go a.database.Listen(waits, a.told)
@@ -521,17 +530,6 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 func (a *app) warm(ctx context.Context) {
 	codec.Warm(ctx, a.codecs)
 	debug.FreeOSMemory()
-}
-
-// ready reports whether images can be looked up and read.
-func (a *app) ready(ctx context.Context) error {
-	if a.leaving.Load() {
-		return errors.New("stopping")
-	}
-	if a.shared != nil && !a.shared.Vouched() {
-		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
-	}
-	return errors.Join(a.namesReady(ctx), a.bytesReady(ctx))
 }
 
 // sweep removes what has expired, every ten minutes, and bytes that a crash left

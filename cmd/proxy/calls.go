@@ -32,6 +32,7 @@ func (o *operator) reads() map[string]admin.Call {
 // calls are the others, and those that say more than a path can.
 func (o *operator) calls() map[string]admin.Call {
 	return map[string]admin.Call{
+		"nodes":         asked(o.nodes),
 		"purge":         asked(o.order),
 		"explain":       asked(o.explain),
 		"preview":       asked(o.preview),

@@ -26,6 +26,7 @@ type cli struct {
 	Account string `help:"Account hash in delivery URLs (${account})." placeholder:"HASH"`
 
 	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve images (the default)."`
+	Status   statusCmd   `cmd:"" help:"Say how a running server is, or all that share its Redis, and how their configurations differ."`
 	Explain  explainCmd  `cmd:"" help:"Say what URLs would be answered and why, without fetching."`
 	Import   importCmd   `cmd:"" help:"Add pictures to the embedded store: files, URLs, an export, or a Cloudflare account."`
 	Export   exportCmd   `cmd:"" help:"Write the account's originals and all that is known of them into a folder."`

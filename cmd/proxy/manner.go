@@ -121,6 +121,8 @@ func (a *app) reload(ctx, waits context.Context, load func() (config.Config, err
 	if err := a.log.SetLevel(settings.Log.Level); err != nil {
 		return fmt.Errorf("log.%w", err)
 	}
+	common := config.Fingerprint(&settings)
+	a.fingerprint.Store(&common)
 	a.at.Store(next.at)
 	a.current.Store(p)
 	if a.certificate != nil {

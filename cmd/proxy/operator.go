@@ -22,7 +22,6 @@ import (
 type operator struct {
 	*app
 	token    string
-	started  time.Time
 	listener net.Listener // nil until listen
 	delivery *url.URL     // begins the URLs of images
 	moved    bool         // the port of the defaults was taken
@@ -45,7 +44,7 @@ func newOperator(a *app, c config.Admin, now func() time.Time) (*operator, error
 	if secret == "" && !admin.Loopback(host) {
 		return nil, fmt.Errorf("listen: expected admin.token beside it, or an address that only this machine reaches such as 127.0.0.1:8081, received %q", c.Listen)
 	}
-	return &operator{app: a, token: secret, started: now(), history: a.telemetry.NewHistory(samples, now())}, nil
+	return &operator{app: a, token: secret, history: a.telemetry.NewHistory(samples, now())}, nil
 }
 
 // listen opens the listener. The port of the defaults may be taken, by another server

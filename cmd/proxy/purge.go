@@ -199,18 +199,8 @@ func (c *purgeCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if _, err := order.tags(settings.Account, settings.Zone); err != nil {
 		return err
 	}
-	address := c.Admin
-	if address == "" {
-		if address, err = adminAddress(settings); err != nil {
-			return err
-		}
-	}
-	secret, err := adminToken(settings.Admin)
-	if err != nil {
-		return fmt.Errorf("admin.%w", err)
-	}
 	var done purged
-	if err := askAdmin(ctx, address, secret, "purge", order, &done); err != nil {
+	if err := askServer(ctx, settings, c.Admin, "purge", order, &done); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(w.stdout, "Purged %s\n", done)

@@ -81,6 +81,17 @@ func (a *app) drain(failed <-chan error) error {
 	}
 }
 
+// ready reports whether images can be looked up and read.
+func (a *app) ready(ctx context.Context) error {
+	if a.leaving.Load() {
+		return errors.New("stopping")
+	}
+	if a.shared != nil && !a.shared.Vouched() {
+		return errors.New("redis: expected to have heard of what other nodes purged, received nothing yet")
+	}
+	return errors.Join(a.namesReady(ctx), a.bytesReady(ctx))
+}
+
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 }

@@ -54,6 +54,7 @@ var rooms = map[string]room{
 	"examples/observability":   {"", "metrics by name, and a test that compares them"},
 	"examples/cloudflare":      {"", "a configuration, and a test that runs it"},
 	"examples/site":            {"", "a configuration, and a test that runs it"},
+	"examples/integrations":    {"", "tools of others, and a test that asks for the URLs they build"},
 	"examples/sign":            {"", "what a site does, without us"},
 	"plugins/sdk":              {"", "it writes files"},
 	"plugins/sdk/sdktest":      {"", "tools for tests"},

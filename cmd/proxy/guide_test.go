@@ -25,7 +25,7 @@ type page struct {
 
 // Whatever is given to read in the repository and has commands or snippets in it.
 var pages = []page{
-	{name: "README.md", before: "mkdir -p rules photos/shoes; cp $ROOT/plugins/wasm/testdata/products.wasm rules; cp $ROOT/cmd/proxy/demo/still-life.jpg photos/shoes/red.jpg"},
+	{name: "README.md", before: "mkdir -p photos/shoes; cp $ROOT/cmd/proxy/demo/still-life.jpg photos/shoes/red.jpg"},
 	{name: "docs/getting-started.md"},
 	{name: "docs/configuration.md", before: "proxy config --defaults >fovea.yaml"},
 	{name: "docs/plugins.md"},
@@ -35,6 +35,7 @@ var pages = []page{
 	{name: "docs/origins.md", before: "proxy"},
 	{name: "docs/caching.md", before: "proxy"},
 	{name: "docs/security.md"},
+	{name: "docs/nodes.md", before: "echo redis://127.0.0.1:6379/0 >redis-url; echo secret >s3-secret"},
 	{name: "examples/cloudflare/README.md", copied: "examples/cloudflare", set: "FOVEA_CLOUDFLARE_API=http://127.0.0.1:9/"},
 	{name: "examples/integrations/README.md"},
 	{name: "examples/site/README.md", copied: "examples/site"},

@@ -160,7 +160,7 @@ func (r *reader) here(text string) string {
 	for port, is := range r.ports {
 		text = regexp.MustCompile(`((?:localhost|127\.0\.0\.1|listen|--listen) ?:?)`+port+`\b`).ReplaceAllString(text, "${1}"+is)
 	}
-	return strings.ReplaceAll(text, "/var/lib/fovea", filepath.Join(r.folder, "var-lib-fovea"))
+	return text
 }
 
 var (

@@ -26,6 +26,7 @@ type Catalog struct {
 
 	world   atomic.Pointer[world]
 	age     atomic.Int64 // grows with every Forget of an account or variant
+	added   atomic.Int64 // grows with every Forget of an image, which may be the account's first
 	reading sync.Mutex   // one reads the world, the others wait
 	failed  atomic.Int64 // how many readings have
 	failure error        // of the last one; under reading
@@ -58,6 +59,7 @@ type world struct {
 	accounts map[string]*accountView // by hash
 	ids      map[string]*accountView
 	age      int64
+	added    int64
 	read     time.Time
 	serial   uint64 // no other world has it
 }
@@ -67,6 +69,7 @@ type accountView struct {
 	variants map[string]*Variant
 	names    []string // of variants, in order
 	keys     []token.Key
+	bare     bool // Names had no image of it
 }
 
 type catalogShard struct {
@@ -216,7 +219,7 @@ func (c *Catalog) current(ctx context.Context) (*world, error) {
 // read reads the world.
 func (c *Catalog) read(ctx context.Context) (*world, error) {
 	// The age before reading: a Forget meanwhile makes what is read too old.
-	w := &world{accounts: map[string]*accountView{}, ids: map[string]*accountView{}, age: c.age.Load(), read: c.Now()}
+	w := &world{accounts: map[string]*accountView{}, ids: map[string]*accountView{}, age: c.age.Load(), added: c.added.Load(), read: c.Now()}
 	accounts, err := c.names.Accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -231,6 +234,11 @@ func (c *Catalog) read(ctx context.Context) (*world, error) {
 			return nil, err
 		}
 		if c.Elsewhere != nil {
+			first, err := c.names.Images(ctx, a.Hash, "", 1)
+			if err != nil {
+				return nil, err
+			}
+			view.bare = len(first) == 0
 			variants = append(variants, c.Elsewhere.Variants(a.Hash)...)
 			view.keys = append(view.keys, c.Elsewhere.Keys(a.Hash)...)
 		}
@@ -352,6 +360,7 @@ func (c *Catalog) Forget(tags ...string) {
 			account, id, _ := strings.Cut(name, "/")
 			key := imageKey{account, id}
 			s := c.shard(key)
+			c.added.Add(1)
 			s.mu.Lock()
 			s.drop(key)
 			s.mu.Unlock()
@@ -365,6 +374,7 @@ func (c *Catalog) ForgetImages(account, prefix string) {
 	if account == "" {
 		c.age.Add(1)
 	}
+	c.added.Add(1)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()

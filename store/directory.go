@@ -34,7 +34,7 @@ const (
 func (c *Catalog) find(ctx context.Context, key imageKey) (Image, time.Duration, error) {
 	switch {
 	case c.Elsewhere == nil || c.Order == NamesFirst:
-		image, err := c.names.Image(ctx, key.account, key.id)
+		image, err := c.own(ctx, key)
 		if c.Elsewhere == nil || !fault.Is(err, fault.NotFound) {
 			return image, c.Remember, err
 		}
@@ -50,7 +50,7 @@ func (c *Catalog) find(ctx context.Context, key imageKey) (Image, time.Duration,
 // elsewhereFirst has Elsewhere decide, and looks at our own record whatever it says.
 // What is only believed is as private as the stricter of the two has it.
 func (c *Catalog) elsewhereFirst(ctx context.Context, key imageKey) (Image, error) {
-	own, err := c.names.Image(ctx, key.account, key.id)
+	own, err := c.own(ctx, key)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Image{}, err
 	}
@@ -69,3 +69,20 @@ func (c *Catalog) elsewhereFirst(ctx context.Context, key imageKey) (Image, erro
 	}
 	return there, nil
 }
+
+// own asks Names, unless they are known to have no image of the account at all: who
+// stands in front of another service need not have any.
+func (c *Catalog) own(ctx context.Context, key imageKey) (Image, error) {
+	if c.Elsewhere != nil {
+		w, err := c.current(ctx)
+		if err != nil {
+			return Image{}, err
+		}
+		if view := w.accounts[key.account]; view != nil && view.bare && w.added == c.added.Load() {
+			return Image{}, errNoImage
+		}
+	}
+	return c.names.Image(ctx, key.account, key.id)
+}
+
+var errNoImage = fault.New(fault.NotFound, "Image not found")

@@ -22,11 +22,28 @@ func (said) Keys(string) []token.Key                                { return nil
 // or by Names, which are asked for nothing else here.
 type saidByNames struct {
 	Names
-	said said
+	said  *said
+	asked *int
 }
 
 func (n saidByNames) Image(context.Context, string, string) (Image, error) {
+	if n.asked != nil {
+		*n.asked++
+	}
 	return n.said.image, n.said.err
+}
+
+func (saidByNames) Accounts(context.Context) ([]Account, error) { return []Account{{Hash: "h"}}, nil }
+
+func (saidByNames) Variants(context.Context, string) ([]Variant, error) { return nil, nil }
+
+func (saidByNames) Keys(context.Context, string) ([]token.Key, error) { return nil, nil }
+
+func (n saidByNames) Images(context.Context, string, string, int) ([]Image, error) {
+	if fault.Is(n.said.err, fault.NotFound) {
+		return nil, nil
+	}
+	return []Image{n.said.image}, nil
 }
 
 // What becomes of an image that two may know of: whose record it is, and whether it is
@@ -58,8 +75,8 @@ func TestTheOrderOfLooking(t *testing.T) {
 
 		{only, "public", "-", "nobody's", false}, {only, "public", "!", "unknown", false}, {only, "private", "public", "theirs public", false}, {only, "!", "public", "theirs public", false},
 	} {
-		told := false
-		c := NewCatalog(saidByNames{said: ours[tt.ours]}, CatalogOptions{Elsewhere: theirs[tt.theirs], Order: tt.order, Closed: func(context.Context, string, string) { told = true }})
+		told, own := false, ours[tt.ours]
+		c := NewCatalog(saidByNames{said: &own}, CatalogOptions{Elsewhere: theirs[tt.theirs], Order: tt.order, Closed: func(context.Context, string, string) { told = true }})
 		image, err := c.Image(t.Context(), "h", "id")
 		got := "unknown"
 		switch {
@@ -73,6 +90,35 @@ func TestTheOrderOfLooking(t *testing.T) {
 		}
 		if got != tt.want || told != tt.told {
 			t.Errorf("order %d, ours %s, theirs %s: %s, told %v; want %s, told %v", tt.order, tt.ours, tt.theirs, got, told, tt.want, tt.told)
+		}
+	}
+}
+
+// Names that have no image of an account are not asked for each of those that others
+// have; they are from the first one on.
+func TestAnAccountWithoutImagesCostsNoLookUp(t *testing.T) {
+	asked, own := 0, said{err: fault.New(fault.NotFound, "Image not found")}
+	c := NewCatalog(saidByNames{said: &own, asked: &asked}, CatalogOptions{Elsewhere: said{}})
+	whose := func(id string) string {
+		image, err := c.Image(t.Context(), "h", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(image.Blob)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		if got := whose(id); got != "" {
+			t.Errorf("%s: %q", id, got)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("asked %d times", asked)
+	}
+	own = said{image: Image{Blob: "ours"}}
+	c.Forget("image:h/d")
+	for _, id := range []string{"d", "e"} {
+		if got := whose(id); got != "ours" || asked == 0 {
+			t.Errorf("%s, which is there now: %q", id, got)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func inBucket(t *testing.T, server *s3test.Server, o Options, change func(*Bucke
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.client.CloseIdleConnections)
+	t.Cleanup(w.sources.CloseIdleConnections)
 	return w
 }
 

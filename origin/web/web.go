@@ -53,7 +53,7 @@ type Options struct {
 // Origin is an origin.Origin of remote sources.
 type Origin struct {
 	Options
-	client   *http.Client
+	sources  *http.Transport
 	passage  *http.Transport // to the website, for visitors
 	upgrades *http.Transport // likewise, for those who leave HTTP
 	waiting  chan struct{}   // visitors whom the website has not begun to answer
@@ -70,8 +70,6 @@ const maxVisitors = 512
 // maxWaiting is how many visitors may wait for it: a website that hangs must not take
 // every connection that images could be asked for on.
 const maxWaiting = 4 * maxVisitors
-
-const maxRedirects = 5 // R-origins
 
 // New checks o and returns an Origin.
 func New(o Options) (*Origin, error) {
@@ -137,7 +135,7 @@ func New(o Options) (*Origin, error) {
 			ForceAttemptHTTP2:      true,
 		}
 	}
-	w.client = &http.Client{CheckRedirect: w.redirect, Transport: transport(o.PerHost)}
+	w.sources = transport(o.PerHost)
 	w.passage = transport(maxVisitors)
 	w.passage.ResponseHeaderTimeout = time.Minute // a page may take longer than a picture
 	w.upgrades = transport(0)
@@ -145,30 +143,6 @@ func New(o Options) (*Origin, error) {
 	w.upgrades.Protocols.SetHTTP1(true)
 	w.upgrades.ForceAttemptHTTP2 = false
 	return w, nil
-}
-
-var (
-	errRedirects   = errors.New("too many redirects")
-	errBadRedirect = errors.New("redirect to no http or https URL")
-	errSigned      = errors.New("redirect of a request that was signed for where it went")
-	errElsewhere   = errors.New("redirect to a host that is not allowed")
-)
-
-func (o *Origin) redirect(request *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return errRedirects
-	}
-	if via[0].Header.Get(signedBody) != "" {
-		return errSigned
-	}
-	if u := request.URL; u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return errBadRedirect
-	}
-	if from := via[len(via)-1].URL; o.Redirects != nil && !strings.EqualFold(from.Host, request.URL.Host) && !o.Redirects(request.URL.String()) {
-		return errElsewhere
-	}
-	request.Header.Del("Referer") // it would tell one host what is asked of another
-	return nil
 }
 
 func checkSite(u *url.URL) error {
@@ -319,7 +293,7 @@ func (o *Origin) once(ctx context.Context, u *url.URL, from *Bucket, fields map[
 	for name, value := range fields {
 		request.Header.Set(name, value)
 	}
-	response, err := o.client.Do(request)
+	response, err := o.follow(request)
 	if err != nil {
 		return failure(err, fault.ConnectTimeout)
 	}

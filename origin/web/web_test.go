@@ -53,7 +53,7 @@ func web(t *testing.T, o Options, handler http.HandlerFunc) (*Origin, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.client.CloseIdleConnections)
+	t.Cleanup(w.sources.CloseIdleConnections)
 	return w, server.URL
 }
 
@@ -239,5 +239,41 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := New(Options{Site: u}); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", site, err)
 		}
+	}
+}
+
+// A token for one host goes along on that host, and to no other; five redirects are
+// followed, and not six.
+func TestWhatRedirectsCarry(t *testing.T) {
+	var seen []string
+	note := func(r *http.Request) {
+		seen = append(seen, r.URL.Path+" "+r.Header.Get("Authorization")+" "+r.Header.Get("Accept")+r.Header.Get("Referer"))
+	}
+	there := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { note(r) }))
+	t.Cleanup(there.Close)
+	here := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		note(r)
+		to := map[string]string{"/a": "/b", "/b": there.URL + "/c", "/1": "2", "/2": "3", "/3": "4", "/4": "5", "/5": "/6", "/0": "1"}[r.URL.Path]
+		if to != "" {
+			http.Redirect(rw, r, to, http.StatusTemporaryRedirect)
+		}
+	}))
+	t.Cleanup(here.Close)
+	o, err := New(Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.sources.CloseIdleConnections)
+	if status, _, _, err := o.Ask(t.Context(), here.URL+"/a", map[string]string{"Authorization": "Bearer x", "Accept": "*/*"}); status != 200 {
+		t.Errorf("%d, %v", status, err)
+	}
+	if got, want := strings.Join(seen, ", "), "/a Bearer x */*, /b Bearer x */*, /c  */*"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if status, _, _, err := o.Ask(t.Context(), here.URL+"/1", nil); status != 200 {
+		t.Errorf("five redirects: %d, %v", status, err)
+	}
+	if _, _, _, err := o.Ask(t.Context(), here.URL+"/0", nil); !fault.Is(err, fault.ManyRedirects) {
+		t.Errorf("six redirects: %v", err)
 	}
 }

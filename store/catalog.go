@@ -309,12 +309,7 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*ima
 	// whole of it alive.
 	key = imageKey{strings.Clone(key.account), strings.Clone(key.id)}
 	slot := &imageSlot{done: make(chan struct{})}
-	for other := range s.images { // any one makes room: all are cheap to read again
-		if len(s.images) < c.Images/catalogShards+1 {
-			break
-		}
-		s.drop(other)
-	}
+	c.tidy(s)
 	s.drop(key)
 	s.images[key] = slot
 	s.mu.Unlock()
@@ -337,6 +332,23 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*ima
 	slot.until = c.Now().Add(keep)
 	close(slot.done)
 	return slot, nil
+}
+
+// tidy makes room for one more in a shard, whose lock the caller holds: all are cheap to
+// read again. A few others are looked at in passing, and go if they are too old: where
+// each image is asked for once, as many as may be remembered would stay for ever, and
+// every collection of garbage would walk them.
+func (c *Catalog) tidy(s *catalogShard) {
+	looks := 3
+	for key, slot := range s.images {
+		full := len(s.images) > c.Images/catalogShards
+		if looks--; looks < 0 && !full {
+			return
+		}
+		if full || c.expired(slot) {
+			s.drop(key)
+		}
+	}
 }
 
 // drop makes key unknown, and what was known of it no longer good for anybody. The

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/token"
@@ -120,5 +122,25 @@ func TestAnAccountWithoutImagesCostsNoLookUp(t *testing.T) {
 		if got := whose(id); got != "ours" || asked == 0 {
 			t.Errorf("%s, which is there now: %q", id, got)
 		}
+	}
+}
+
+// Where every image is asked for once, those of before are not remembered for ever.
+func TestWhatIsTooOldIsNotKept(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	own := said{err: fault.New(fault.NotFound, "Image not found")}
+	c := NewCatalog(saidByNames{said: &own}, CatalogOptions{Elsewhere: said{}, Now: func() time.Time { return now }})
+	for i := range 20_000 {
+		if _, err := c.Image(t.Context(), "h", strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Millisecond) // each is good for a second
+	}
+	kept := 0
+	for i := range c.shards {
+		kept += len(c.shards[i].images)
+	}
+	if kept < 1000 || kept > 5000 {
+		t.Errorf("%d are remembered, of which 1000 are not too old", kept)
 	}
 }

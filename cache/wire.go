@@ -19,7 +19,7 @@ import (
 // told from a whole one. Numbers are big-endian; strings in the head are a uvarint
 // length and bytes.
 const (
-	frameMagic = "FOVEA\x00e1" // the last character is the version of the layout
+	frameMagic = "FOVEA\x00e2" // the last character is the version of the layout
 	frameStart = 24            // bytes before the head
 	maxHead    = 1 << 20
 )
@@ -55,7 +55,7 @@ func (e *Entry) AppendFrame(b []byte, key string) []byte {
 	} else {
 		b = appendString(append(b, 1), e.Fault.Kind.String())
 		b = appendString(appendString(b, e.Fault.Public), e.Fault.Hint)
-		b = binary.AppendVarint(b, int64(e.Fault.Status))
+		b = binary.AppendVarint(binary.AppendVarint(b, int64(e.Fault.Status)), int64(e.Fault.Relayed))
 	}
 	frame := b[start:]
 	binary.BigEndian.PutUint32(frame[12:], uint32(len(frame)-frameStart))
@@ -139,7 +139,7 @@ func readHead(b []byte) (key string, e *Entry, err error) {
 		if !ok {
 			r.broken = true
 		}
-		e.Fault = &fault.Error{Kind: kind, Public: r.text(), Hint: r.text(), Status: int(r.number())}
+		e.Fault = &fault.Error{Kind: kind, Public: r.text(), Hint: r.text(), Status: int(r.number()), Relayed: int(r.number())}
 	default:
 		r.broken = true
 	}

@@ -19,7 +19,7 @@ func frames() map[string]*Entry {
 			Fresh: time.Hour, Stale: -time.Second, Grace: 1, Filled: time.Unix(0, 7),
 		},
 		"nothing":  {},
-		"negative": {Fault: &fault.Error{Kind: fault.OriginRefused, Public: "No", Hint: "look", Status: 451}, Tags: []string{"x"}},
+		"negative": {Fault: &fault.Error{Kind: fault.OriginRefused, Public: "No", Hint: "look", Status: 451, Relayed: 9422}, Tags: []string{"x"}},
 	}
 }
 

@@ -48,12 +48,15 @@ var failures = map[fault.Kind]failure{
 }
 
 // Failure returns how err is answered: Cloudflare's code, the HTTP status and
-// the one sentence that the visitor reads.
+// the one sentence that the visitor reads. What Cloudflare itself said is passed on.
 func Failure(err error) (code, status int, text string) {
 	e := fault.Of(err)
 	f, ok := failures[e.Kind]
 	if !ok {
 		f = failures[fault.Internal]
+	}
+	if e.Relayed != 0 && e.Status >= 400 && e.Status <= 599 {
+		return e.Relayed, e.Status, e.Public
 	}
 	status = f.status
 	if status == 0 {

@@ -26,12 +26,11 @@ const (
 // Fill fetches the source, transforms it and dresses the result: steps 9 and 10
 // of the way of a request. It is called on the cache's context.
 func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
-	select { // a crowd of cold URLs must not fill the memory with sources
-	case pl.proxy.sources <- struct{}{}:
-		defer func() { <-pl.proxy.sources }()
-	case <-ctx.Done():
-		return cache.Entry{}, fault.Wrap(fault.Overloaded, ctx.Err(), "Too many images are being fetched; try again shortly")
+	leave, err := pl.proxy.sources.enter(ctx, pl.place())
+	if err != nil {
+		return cache.Entry{}, err
 	}
+	defer leave()
 	if pl.rendered() {
 		entry, err := pl.fillRendered(ctx)
 		if !pl.spares(err) {

@@ -419,7 +419,7 @@ func (at *Host) fail(rc *fasthttp.RequestCtx, kind params.Kind, err error) {
 		rc.Response.Header.Set("Access-Control-Allow-Origin", at.AllowOrigin)
 	}
 	writeFailure(rc, doneHeader(kind), code, status, text)
-	if status == fasthttp.StatusServiceUnavailable {
+	if status == fasthttp.StatusServiceUnavailable || status == fasthttp.StatusTooManyRequests {
 		rc.Response.Header.Set("Retry-After", retryAfter)
 	}
 }

@@ -44,7 +44,8 @@ type Options struct {
 	// has them, or neither can be asked; nil: nothing does.
 	Spare origin.Origin
 	Life  Life
-	// Sources is how many sources may be in memory at once; 0: 64. Others wait, as
+	// Sources is how many sources may be in memory at once, about half of them from one
+	// host; 0: 64. Others wait, as
 	// long as a fill may take.
 	Sources int
 	// Tokens verifies who may see private images; nil: one without public keys.
@@ -133,7 +134,7 @@ func (p *Proxy) since(at time.Time) time.Duration {
 
 // underway is the work that runs and what bounds it, whatever the options say.
 type underway struct {
-	sources   chan struct{}
+	sources   *sources
 	fetches   flight.Group[origin.Source]
 	improving chan struct{}
 	heat      heat
@@ -178,7 +179,7 @@ func New(o Options) (*Proxy, error) {
 		}
 	}
 	o.Life = o.Life.withDefaults()
-	p := &Proxy{Options: o, withoutAVIF: o.Policy, recall: newRecall(), real: real, underway: &underway{sources: make(chan struct{}, o.Sources), improving: make(chan struct{}, improvements)}}
+	p := &Proxy{Options: o, withoutAVIF: o.Policy, recall: newRecall(), real: real, underway: &underway{sources: newSources(o.Sources), improving: make(chan struct{}, improvements)}}
 	p.withoutAVIF.NoAVIF = true
 	p.tunnels.Upgrades = o.Upgrades
 	p.shadow.Shadow = o.Shadow.withDefaults()

@@ -212,6 +212,67 @@ func TestInFrontOfCloudflareByAVariant(t *testing.T) {
 	if response, body := get(t, s.url+demoPath+"ornament/public"); response.StatusCode != 403 || !strings.Contains(string(body), "9425") {
 		t.Errorf("what Cloudflare refuses is refused: %d %s", response.StatusCode, body)
 	}
+	t.Run("with a token, what becomes private there is private here, and signed for upstream", func(t *testing.T) {
+		s := u.edge(t, "variant", u.access())
+		becomes(t, s.url+demoPath+"landscape/w=64", 200)
+		u.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":true}`)
+		becomes(t, s.url+demoPath+"landscape/w=64", 403)
+		for range 3 {
+			becomes(t, s.url+demoPath+"landscape/public", 403)
+			becomes(t, s.url+u.signed(t, demoPath+"landscape/public"), 200)
+		}
+		u.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":false}`)
+		becomes(t, s.url+demoPath+"landscape/w=64", 200)
+	})
+}
+
+// A server that is behind itself says so, and does not ask for ever.
+func TestInFrontOfItself(t *testing.T) {
+	for _, mode := range []string{"originals", "variant", "passthrough"} {
+		t.Run(mode, func(t *testing.T) {
+			var self atomic.Value // where the line leads
+			self.Store("")
+			asked := atomic.Int64{}
+			line := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				address, err := url.Parse(self.Load().(string))
+				if err != nil {
+					t.Error(err)
+				}
+				if strings.Contains(r.URL.Path, "/client/v4/") && !strings.HasSuffix(r.URL.Path, "/blob") {
+					_, _ = io.WriteString(rw, `{"success":true,"result":{"id":"pic","variants":{"public":{}},"uploaded":"2026-01-01T00:00:00Z"}}`)
+					return
+				}
+				r.URL.Path = demoPath + "pic/public" // whatever it asks for comes back as a request for the image
+				httputil.NewSingleHostReverseProxy(address).ServeHTTP(rw, r)
+			}))
+			t.Cleanup(line.Close)
+			s := configured(t, fmt.Sprintf("demo: false\norigins:\n  allow_private: [127.0.0.0/8]\ncloudflare:\n  mode: %s\n  api: %s/client/v4\n  delivery: %s/cdn-cgi/imagedelivery\n  account_id: x\n  token: y\n", mode, line.URL, line.URL))
+			self.Store(s.url)
+			if response, body := get(t, s.url+demoPath+"pic/public"); response.StatusCode != 508 || !strings.Contains(string(body), "9403") {
+				t.Errorf("%d %.80s", response.StatusCode, body)
+			}
+			if n := asked.Load(); n > 10 {
+				t.Errorf("it asked %d times", n)
+			}
+		})
+	}
+}
+
+// Cloudflare's own words for a failure reach the visitor, with its number and status.
+func TestCloudflaresFailuresArePassedOn(t *testing.T) {
+	u := playCloudflare(t)
+	s := u.edge(t, "passthrough", "")
+	u.fail(func(rw http.ResponseWriter) bool {
+		rw.Header().Set("Cf-Images", "err=9430")
+		rw.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(rw, "ERROR 9430: Binding access denied\n")
+		return true
+	})
+	response, body := get(t, s.url+demoPath+"landscape/w=64")
+	if response.StatusCode != 403 || string(body) != "ERROR 9430: Binding access denied\n" || response.Header.Get("Cf-Images") != "err=9430" || response.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %q %v", response.StatusCode, body, response.Header)
+	}
 }
 
 func TestInFrontOfCloudflareByPassingThrough(t *testing.T) {

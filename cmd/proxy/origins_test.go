@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -136,29 +137,96 @@ func TestAnOutageOfTheOrigin(t *testing.T) {
 	s := configured(t, "cache:\n  remote_min_ttl: 1ms\n  stale_while_revalidate: 1ms\n  stale_if_error: 1h\norigins:\n  allowed: [any]\n  allow_private: [127.0.0.0/8]\n")
 	address := s.url + "/cdn-cgi/image/w=16/" + site.URL + "/a.png"
 	first := becomes(t, address, 200).Header.Get("ETag")
-	away.Store(true)
-	for range 20 {
-		if response, body := get(t, address); response.StatusCode != 200 || response.Header.Get("ETag") != first {
-			t.Fatalf("while it is away: %d %s", response.StatusCode, body)
+	stays := func(times int, want string) {
+		t.Helper()
+		for range times {
+			if response, body := get(t, address); response.StatusCode != 200 || response.Header.Get("ETag") != want {
+				t.Fatalf("while it is away: %d %s", response.StatusCode, body)
+			}
 		}
 	}
+	away.Store(true)
+	stays(3, first) // one more, and it is left alone for a while
 	if response, _ := get(t, s.url+"/cdn-cgi/image/w=16/"+site.URL+"/b.png"); response.StatusCode != 502 {
 		t.Errorf("what was never made: %d", response.StatusCode)
 	}
 	seed.Store(1)
 	away.Store(false)
+	second := changes(t, address, first)
+	away.Store(true)
+	stays(20, second)
+	before := asked.Load()
+	stays(20, second)
+	if n := asked.Load() - before; n != 0 {
+		t.Errorf("an origin that is known to be away was asked %d times", n)
+	}
 	if os.Getenv("FOVEA_SLOW") == "" {
-		t.Log("whether it becomes fresh again is seen with FOVEA_SLOW=1: a host that failed is left alone for ten seconds")
+		t.Log("whether it becomes fresh after many failures is seen with FOVEA_SLOW=1: a host that failed is left alone for ten seconds")
 		return
 	}
-	deadline := time.Now().Add(30 * time.Second) // the host is left alone for a moment
-	for {
-		if response, _ := get(t, address); response.Header.Get("ETag") != first {
-			break
+	seed.Store(2)
+	away.Store(false)
+	changes(t, address, second)
+}
+
+// changes waits until an address has another ETag than before.
+func changes(t *testing.T, address, before string) string {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if response, _ := get(t, address); response.StatusCode == 200 && response.Header.Get("ETag") != before {
+			return response.Header.Get("ETag")
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("it never became fresh again")
+	}
+	t.Fatal("it never became fresh again")
+	return ""
+}
+
+// Hosts that hang, each in another phase and each asked for more than it may have at
+// once, take nothing that a host which answers needs: neither its connections nor the
+// places of sources in memory.
+func TestHostsThatHangHoldNothingOfOthers(t *testing.T) {
+	hanging := map[string]string{
+		"/silent": "…", "/half-a-line": "HTTP/1.1 20…", "/half-a-header": "HTTP/1.1 200 OK\r\nContent-Le…", "/no-body": "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n…",
+		"/half-a-body": "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc…", "/drip": "drip", "/continues": "HTTP/1.1 100 Continue\r\n\r\n…",
+	}
+	polite := website(t)
+	admin := freeAddress(t)
+	s := configured(t, "origins:\n  allowed: [any]\n  allow_private: [127.0.0.0/8]\n  timeout: 1m\ncache:\n  fill_timeout: 1m\nadmin:\n  listen: "+admin+"\n")
+	s.admin = "http://" + admin
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	t.Cleanup(func() { stop(); all.Wait() })
+	var waiting, refused atomic.Int64
+	const each = 40
+	for path := range hanging {
+		address := rude(t, hanging)
+		for i := range each {
+			waiting.Add(1)
+			all.Go(func() {
+				defer waiting.Add(-1)
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/cdn-cgi/image/w=%d/%s%s?%d", s.url, 9+i, address, path, i), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if response, err := http.DefaultClient.Do(request); err == nil {
+					refused.Add(1)
+					_ = response.Body.Close()
+				}
+			})
 		}
+	}
+	fills := func() float64 { return s.gauge(t, "fovea_cache_fills") }
+	for deadline := time.Now().Add(30 * time.Second); fills() < float64(each) && time.Now().Before(deadline); {
+		<-time.After(10 * time.Millisecond)
+	}
+	for i := range 20 {
+		if response, body := get(t, fmt.Sprintf("%s/cdn-cgi/image/w=%d/%s/shoe.png", s.url, 9+i, polite.URL)); response.StatusCode != 200 {
+			t.Fatalf("another host meanwhile: %d %s", response.StatusCode, body)
+		}
+	}
+	if n := waiting.Load(); n < each {
+		t.Errorf("%d still hang and %d were refused: nothing was in the way", n, refused.Load())
 	}
 }
 

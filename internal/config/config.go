@@ -219,7 +219,7 @@ type Redis struct {
 
 // Engine are the knobs of the picture work.
 type Engine struct {
-	Sources        int           `yaml:"sources" doc:"sources held in memory at once, each of at most origins.max_bytes; further ones wait"`
+	Sources        int           `yaml:"sources" doc:"sources held in memory at once, each of at most origins.max_bytes, and no more from one host than it leaves to all others; further ones wait"`
 	Memory         Bytes         `yaml:"memory" doc:"memory that running transforms may take together, by estimate from the headers"`
 	Mezzanines     Bytes         `yaml:"mezzanines" doc:"memory for decoded sources, from which further sizes are made several times faster; 0: none"`
 	Workers        int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`

@@ -97,6 +97,9 @@ type Error struct {
 	Cause  error  // for the operator's log only; may be nil
 	Hint   string // what the operator can do about it; may be empty
 	Status int    // the origin's status for OriginRefused and OriginBroken, otherwise 0
+	// Relayed is the number that a Cloudflare behind us gave with this Status and the
+	// sentence in Public, all to be passed on as they are; 0 = it is ours to say.
+	Relayed int
 }
 
 // New returns an Error whose public sentence is formatted from format and args.

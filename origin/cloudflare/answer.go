@@ -13,7 +13,10 @@ import (
 	"github.com/fovea-images/fovea/origin"
 )
 
-var errNotHere = fault.New(fault.NotFound, "Image not found")
+var (
+	errNotHere  = fault.New(fault.NotFound, "Image not found")
+	errPatience = fault.New(fault.Overloaded, "Cloudflare asks for patience")
+)
 
 // kinds are what Cloudflare's numbers mean (contract 6.1, 6.3).
 var kinds = map[int]fault.Kind{
@@ -52,24 +55,26 @@ func refusal(status int, header http.Header, body []byte) error {
 			number, _ = strconv.Atoi(found[1]) // four digits
 		}
 	}
-	said := "Cloudflare answered " + strconv.Itoa(status)
+	e := &fault.Error{Kind: fault.OriginBroken, Public: "Cloudflare answered " + strconv.Itoa(status), Status: status}
 	if text := strings.TrimSpace(string(body[:min(len(body), 300)])); strings.HasPrefix(text, "ERROR ") {
 		if _, sentence, ok := strings.Cut(text, ": "); ok && isPlain(sentence) {
-			said = sentence
+			e.Public, e.Relayed = sentence, number
 		}
 	}
-	if kind, ok := kinds[number]; ok {
-		return fault.New(kind, "%s", said)
-	}
+	kind, known := kinds[number]
 	switch {
+	case known:
+		e.Kind = kind
 	case status == http.StatusNotFound:
 		return errNotHere
+	case status == http.StatusTooManyRequests && number == 0:
+		return errPatience
 	case status == http.StatusTooManyRequests:
-		return fault.New(fault.Overloaded, "Cloudflare asks for patience")
+		e.Kind = fault.Overloaded
 	case status >= 400 && status < 500:
-		return &fault.Error{Kind: fault.OriginRefused, Public: said, Status: status}
+		e.Kind = fault.OriginRefused
 	}
-	return fault.New(fault.OriginBroken, "%s", said)
+	return e
 }
 
 // answered judges an answer of the API. That it does not take our token says nothing of
@@ -107,9 +112,11 @@ func (o *Origin) heed(status int, header http.Header) {
 	if status != http.StatusTooManyRequests {
 		return
 	}
-	rest := restDefault
-	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
+	rest, said := restDefault, header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(said); err == nil && seconds > 0 {
 		rest = min(time.Duration(seconds)*time.Second, restMost)
+	} else if at, err := http.ParseTime(said); err == nil {
+		rest = min(max(at.Sub(o.Now()), time.Second), restMost)
 	}
 	o.paused.Store(o.Now().Add(rest).Unix())
 }
@@ -117,7 +124,7 @@ func (o *Origin) heed(status int, header http.Header) {
 // resting refuses to ask while a 429 is in force.
 func (o *Origin) resting() error {
 	if o.Now().Unix() < o.paused.Load() {
-		return fault.New(fault.Overloaded, "Cloudflare asks for patience")
+		return errPatience
 	}
 	return nil
 }

@@ -74,6 +74,8 @@ type Cache struct {
 	purges  purges
 	clock   atomic.Int64 // newest stamp given out
 	refills chan struct{}
+	work    chan func()   // for who is parked
+	parked  chan struct{} // goroutines that wait for it
 
 	ctx     context.Context // of all fills
 	cancel  context.CancelFunc
@@ -119,6 +121,7 @@ func New(o Options) (*Cache, error) {
 	}
 	c := &Cache{Options: o.withDefaults(), seed: maphash.MakeSeed()}
 	c.refills = make(chan struct{}, c.Refills)
+	c.work, c.parked = make(chan func()), make(chan struct{}, mostParked)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i := range c.shards {
 		c.shards[i].flights = map[string]*flight{}
@@ -255,8 +258,38 @@ func (c *Cache) board(key string, job Job, release func(), again bool) (*flight,
 	s.flights[key] = f
 	c.running.Add(1)
 	c.flying.Add(1)
-	go c.fly(s, key, f, job, release)
+	c.launch(func() { c.fly(s, key, f, job, release) })
 	return f, Miss, nil
+}
+
+// mostParked is how many goroutines wait for the next flight.
+const mostParked = 32
+
+// launch runs do on a goroutine of the cache's: one that has run another, if any waits.
+// Its stack has grown to what a fill needs, which costs a new one several copies.
+func (c *Cache) launch(do func()) {
+	select {
+	case c.work <- do:
+		return
+	default:
+	}
+	go func() {
+		for {
+			do()
+			do = nil // what it has made is not for it to keep in memory
+			select {
+			case c.parked <- struct{}{}:
+			default:
+				return
+			}
+			select {
+			case do = <-c.work:
+				<-c.parked
+			case <-c.ctx.Done():
+				return
+			}
+		}
+	}()
 }
 
 // purgedSince reports whether f began before a purge that concerns job. Tags are

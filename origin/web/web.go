@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -376,6 +377,13 @@ const trusted = 4 << 20
 
 // body reads an answer whole, into memory that fits it at once if it told its length.
 func (o *Origin) body(response *http.Response) ([]byte, error) {
+	if n := response.ContentLength; response.StatusCode == http.StatusOK && n > 0 && n <= min(o.MaxBytes, trusted) {
+		b := make([]byte, n) // and not a byte more: what is kept is made of it
+		if _, err := io.ReadFull(response.Body, b); err != nil {
+			return nil, failure(err, fault.DownloadTimeout)
+		}
+		return b, nil
+	}
 	var b bytes.Buffer
 	b.Grow(int(min(max(response.ContentLength, 0), o.MaxBytes, trusted)) + bytes.MinRead) // ReadFrom wants room to see the end
 	if _, err := b.ReadFrom(http.MaxBytesReader(nil, response.Body, o.MaxBytes)); err != nil {

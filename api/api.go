@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/store"
 )
 
@@ -40,6 +41,9 @@ type Options struct {
 	// Leaving is as of the image listener; nil: never.
 	Leaving func() bool
 	Now     func() time.Time // time.Now
+	// Follow says by what a call is followed, that came with these fields of W3C Trace
+	// Context; nil = by nothing, as is every call without Follow.
+	Follow func(traceparent, tracestate string) *trail.Trail
 	// Report is told of every finished call, once; nil is nobody.
 	Report func(Report)
 }
@@ -54,7 +58,9 @@ type Report struct {
 	Bytes              int
 	Start              time.Time
 	Took               time.Duration
-	Err                error // with its private cause, for the log
+	Err                error        // with its private cause, for the log
+	Secure             bool         // it came by https
+	Trail              *trail.Trail // nil = nobody followed it
 }
 
 // API answers management calls. It is safe for concurrent use.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/store"
 )
 
@@ -139,6 +140,7 @@ func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, operator *url
 	}
 	path, query, _ := strings.Cut(string(raw), "?")
 	start := a.Now()
+	followed := a.follow(rc)
 	r := read(rc, path, query)
 	r.operator = operator
 	// The server's own limit is meant for requests without a body.
@@ -163,9 +165,21 @@ func (a *API) handle(ctx context.Context, rc *fasthttp.RequestCtx, operator *url
 	client, _ := netip.AddrFromSlice(rc.RemoteIP())
 	a.Report(Report{
 		Method: r.method, Host: r.host, Path: path, Client: client.Unmap(), Status: status, Code: code,
-		Grant: grant.ID, Bytes: n, Start: start, Took: a.Now().Sub(start), Err: err,
+		Grant: grant.ID, Bytes: n, Start: start, Took: a.Now().Sub(start), Err: err, Secure: rc.IsTLS(), Trail: followed,
 	})
 	return true
+}
+
+// follow returns what the call is followed by; nil = by nobody.
+func (a *API) follow(rc *fasthttp.RequestCtx) *trail.Trail {
+	if a.Follow == nil {
+		return nil
+	}
+	h, parent := &rc.Request.Header, ""
+	if lines := h.PeekAll("Traceparent"); len(lines) == 1 { // of several, none counts
+		parent = string(lines[0])
+	}
+	return a.Follow(parent, string(bytes.Join(h.PeekAll("Tracestate"), []byte(","))))
 }
 
 func read(rc *fasthttp.RequestCtx, path, query string) *request {

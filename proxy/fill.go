@@ -10,6 +10,7 @@ import (
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
@@ -22,6 +23,25 @@ const (
 	fieldSmall   = "small"   // the bytes are as few as can be; not answered
 	fieldClosed  = "closed"  // where the bytes come from, the image is private; not answered
 )
+
+// followed is a plan whose fill is a part of the request that begins it.
+type followed struct {
+	*plan
+	trail *trail.Trail
+}
+
+// Fill implements cache.Job.
+func (f followed) Fill(ctx context.Context) (cache.Entry, error) {
+	return f.plan.Fill(trail.With(ctx, f.trail))
+}
+
+// job is what fills pl's key for r.
+func (pl *plan) job(r *Request) cache.Job {
+	if r.trail == nil {
+		return pl
+	}
+	return followed{pl, r.trail}
+}
 
 // Fill fetches the source, transforms it and dresses the result: steps 9 and 10
 // of the way of a request. It is called on the cache's context.
@@ -63,12 +83,14 @@ func (pl *plan) fill(ctx context.Context, failure error) (cache.Entry, error) {
 		return cache.Entry{}, err
 	}
 	choice := to.choice
+	m := trail.Of(ctx).Begin("transform", "cache")
 	result, err := pl.proxy.Engine.Transform(ctx, src.Body, info, engine.Plan{
 		Options: pl.options, Media: choice.Media, Animated: choice.Animated,
 		Baseline: choice.Baseline, Palette: choice.Palette, Lossless: choice.Lossless,
 		Source: pl.sourceName(src), Small: pl.effort == small, Overlays: overlays.bodies,
 	})
-	if err != nil {
+	noteSteps(ctx, &m, &result)
+	if m.End(kindOf(err)); err != nil {
 		return cache.Entry{}, err
 	}
 	entry := pl.head(choice.VaryAccept)
@@ -101,8 +123,9 @@ func (pl *plan) fillRendered(ctx context.Context) (cache.Entry, error) {
 	if t.Variant == "" {
 		t.Options = pl.options // with the client's hints in them, as the key has it
 	}
+	m := trail.Of(ctx).Begin("fetch", "cache")
 	src, err := pl.proxy.Render[t.Account](ctx, t, bucket.String(), pl.signed)
-	if err != nil {
+	if m.End(kindOf(err)); err != nil {
 		return cache.Entry{}, err
 	}
 	result, err := pl.asItIs(ctx, src.Body)
@@ -139,10 +162,33 @@ func (pl *plan) sources(ctx context.Context, failure error) (src origin.Source, 
 		return src, over, nil, err
 	}
 	defer pl.proxy.Engine.Arrived()
+	m := trail.Of(ctx).Begin("fetch", "cache")
 	if src, why, err = pl.source(ctx, failure); err == nil {
 		over, err = pl.fetchOverlays(ctx)
 	}
+	m.End(kindOf(err))
 	return src, over, why, err
+}
+
+// noteSteps notes the steps of a transform that began at m. They follow each other.
+func noteSteps(ctx context.Context, m *trail.Mark, result *engine.Result) {
+	at := m.Start
+	for _, step := range steps(result) {
+		if step.took > 0 {
+			trail.Of(ctx).Note(trail.Phase{Name: step.name, In: "transform", Start: at, End: at.Add(step.took)})
+			at = at.Add(step.took)
+		}
+	}
+}
+
+// step is one of a transform, by the name that Server-Timing has for it, too.
+type step struct {
+	name string
+	took time.Duration
+}
+
+func steps(result *engine.Result) []step {
+	return []step{{"queue", result.Queued}, {"decode", result.Decode}, {"resize", result.Resize}, {"encode", result.Encode}}
 }
 
 // fetch brings the source, once for all plans that want it at the same time. The
@@ -276,13 +322,7 @@ func doneFields(pl *plan, fetched time.Duration, result engine.Result) []cache.F
 	done := " q=" + strconv.Itoa(pl.options.Quality) + " n=" + millis(fetched) + "+" + millis(work) +
 		" l=" + strconv.Itoa(len(result.Body)) + " v=" + pl.proxy.Version
 	var timings strings.Builder
-	for _, phase := range []struct {
-		name string
-		took time.Duration
-	}{
-		{"fetch", fetched}, {"queue", result.Queued}, {"decode", result.Decode},
-		{"resize", result.Resize}, {"encode", result.Encode},
-	} {
+	for _, phase := range append([]step{{"fetch", fetched}}, steps(&result)...) {
 		if phase.name == "decode" && result.Mezzanine != engine.NoMezzanine {
 			timings.WriteString(", mezzanine;desc=" + result.Mezzanine.String())
 		}

@@ -20,11 +20,11 @@ import (
 
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/plugins"
-	"github.com/fovea-images/fovea/token"
 )
 
 // contentPolicy goes with every image: what an SVG could still try, it may not
@@ -36,31 +36,6 @@ const (
 	notFoundMaxAge = time.Minute // how long a 404 may be kept (R-headers)
 	retryAfter     = "2"         // seconds; a queue drains within its own deadline
 )
-
-// Report is one finished request, for the log and the metrics.
-type Report struct {
-	Start    time.Time
-	Took     time.Duration
-	Method   string
-	Host     string
-	Path     string     // without the query: a query may hold a proof
-	Client   netip.Addr // of the peer
-	Status   int
-	Code     int    // Cloudflare's number; 0 = no failure
-	Failure  string // kind of the failure; "" = none
-	Err      error  // with its private cause, for the log; nil = none
-	Kind     params.Kind
-	Outcome  cache.Outcome
-	Type     string // Content-Type of the answer
-	Bytes    int    // of the body
-	Source   int64  // bytes of the original; 0 = not on record
-	Modified bool   // false: a 304
-	Verdict  token.Verdict
-	// Rewritten is the path that rules have made of Path; "" = it is the same. Ruled: a
-	// rule has answered. ID is the request's name, if a rule has asked for it.
-	Rewritten, ID string
-	Ruled         bool
-}
 
 // ServerOptions bound what a client may cost. Zero fields take the defaults named.
 type ServerOptions struct {
@@ -160,6 +135,7 @@ func (p *Proxy) handle(ctx context.Context, rc *fasthttp.RequestCtx) {
 	}
 	var answer Answer
 	var err error
+	request.trail = p.follow(rc)
 	x := p.enter(at, rc, start)
 	defer func() {
 		if v := recover(); v != nil {
@@ -184,12 +160,12 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 	if at.Behind != nil || p.shadow.Ask != nil {
 		switch answer.Kind = at.kind(rc); {
 		case answer.Kind == params.None && at.Behind != nil:
-			return p.pass(ctx, at, rc, at.Behind)
+			return p.pass(trail.With(ctx, request.trail), at, rc, at.Behind)
 		case answer.Kind != params.None && p.shadow.Ask != nil:
 			answer.Outcome = cache.Bypass
 			rc.Request.Header.Del("Upgrade") // no image is spoken in other protocols
 			*request = p.readRequest(at, rc, request)
-			return p.pass(ctx, at, rc, p.askOther(ctx, *request))
+			return p.pass(trail.With(ctx, request.trail), at, rc, p.askOther(ctx, *request))
 		}
 	}
 	switch string(rc.Method()) {
@@ -217,7 +193,9 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 	case err != nil:
 		at.fail(rc, kindOrPath(answer.Kind, request.Target), err)
 	default:
+		m := request.trail.Begin("answer", "")
 		p.write(at, rc, request, answer)
+		m.End("")
 	}
 	rc.Response.SkipBody = rc.IsHead()
 	return err
@@ -301,7 +279,9 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 			held.ended = true
 		}()
 	}
+	m := trail.Of(ctx).Begin("forward", "")
 	response, err := p.ask(ctx, f, to) //nolint:bodyclose // the server closes it at the end of the stream
+	m.End(kindOf(err))
 	if err != nil {
 		at.fail(rc, params.None, err)
 		return err
@@ -335,7 +315,7 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 // same text need not be copied.
 func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) Request {
 	h := &rc.Request.Header
-	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match")), At: begun.At, Rules: begun.Rules}
+	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match")), At: begun.At, Rules: begun.Rules, trail: begun.trail}
 	if p.Tokens.Bearer {
 		r.Authorization = string(h.Peek("Authorization"))
 	}
@@ -364,6 +344,22 @@ func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) R
 		SaveData: string(h.Peek("Save-Data")), RTT: string(h.Peek("RTT")), ECT: string(h.Peek("ECT")), Downlink: string(h.Peek("Downlink")),
 	}
 	return r
+}
+
+// follow returns what the request is followed by, as whoever sent it wishes and Follow
+// allows; nil = by nobody.
+func (p *Proxy) follow(rc *fasthttp.RequestCtx) *trail.Trail {
+	if p.Follow == nil {
+		return nil
+	}
+	h, parent, state := &rc.Request.Header, "", ""
+	if lines := h.PeekAll("Traceparent"); len(lines) == 1 { // of several, none counts
+		parent = string(lines[0])
+	}
+	if parent != "" {
+		state = join(h.PeekAll("Tracestate"), ",")
+	}
+	return p.Follow(parent, state)
 }
 
 // method is the request's, without a copy of one that we answer.
@@ -494,7 +490,7 @@ func (p *Proxy) report(rc *fasthttp.RequestCtx, start time.Time, x *plugins.Exch
 		Method: method(rc), Host: same(request.Host, hostOf(rc)), Path: request.recalled.pathOf(rc.Request.Header.RequestURI()),
 		Client: client.Unmap(), Status: rc.Response.StatusCode(), Err: err, Failure: kindOf(err),
 		Kind: answer.Kind, Outcome: answer.Outcome, Verdict: answer.Verdict,
-		Type: mediaType(rc, answer), Modified: !answer.NotModified, Source: answer.Source,
+		Type: mediaType(rc, answer), Modified: !answer.NotModified, Source: answer.Source, Secure: rc.IsTLS(), Trail: request.trail,
 	}
 	if x != nil {
 		r.tell(x, request)

@@ -54,7 +54,9 @@ func (r received) Tell(x *plugins.Exchange) {
 // ruled takes a request through the rules, and on to its answer if they let it. It
 // returns the host that the request is for when they are done.
 func (p *Proxy) ruled(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, x *plugins.Exchange, request *Request, answer *Answer) (*Host, error) {
+	m := request.trail.Begin("rules", "")
 	err := p.Rules.Request(ctx, x)
+	m.End(kindOf(err))
 	switch {
 	case err != nil:
 		at.fail(rc, params.Hosted, err)
@@ -72,7 +74,9 @@ func (p *Proxy) ruled(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, x 
 			p.Rules.Misled(x)
 		}
 	}
+	m = request.trail.Begin("rules", "")
 	p.finish(ctx, rc, x, err != nil)
+	m.End("")
 	return at, err
 }
 

@@ -70,7 +70,9 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	if !strings.Contains(r.Via, viaOurs) { // a transform's own fetch is for what is behind the plain path
 		pl.path = pl.at.Site.Rewrite(r.Target)
 	}
+	m := r.trail.Begin("parse", "")
 	pl.target, pl.warnings, err = pl.at.Site.Parse(r.Host, pl.path)
+	m.End(kindOf(err))
 	if err != nil {
 		return err
 	}
@@ -99,9 +101,12 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	if err := pl.allowOverlays(); err != nil {
 		return err
 	}
+	m = r.trail.Begin("negotiate", "")
 	pl.options, pl.hints = negotiate.Resolve(pl.options, r.Client)
 	pl.accepts = negotiate.ParseAccept(r.Client.Accept)
-	if err := pl.settle(assume); err != nil {
+	err = pl.settle(assume)
+	m.End(kindOf(err))
+	if err != nil {
 		return err
 	}
 	pl.key = pl.name()
@@ -109,6 +114,25 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 }
 
 func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Image) error {
+	m := r.trail.Begin("resolve", "")
+	err := pl.lookUp(ctx, r, assume)
+	if m.End(kindOf(err)); err != nil || pl.operator {
+		return err
+	}
+	m = r.trail.Begin("authorise", "")
+	pl.admission, err = pl.authorise(ctx, r)
+	if m.End(kindOf(err)); err != nil {
+		return err
+	}
+	// Nobody has told us whether the image is private: who renders it knows.
+	if path, query := params.SplitTarget(pl.path); pl.rendered() && pl.image.Version == 0 && token.Signed(query) {
+		pl.signed = path + "?" + query
+	}
+	return nil
+}
+
+// lookUp finds the account, the image and the variant.
+func (pl *plan) lookUp(ctx context.Context, r *Request, assume *store.Image) error {
 	t := &pl.target
 	account, err := pl.proxy.Catalog.Account(ctx, t.Account)
 	if pl.account = account; err != nil {
@@ -146,16 +170,6 @@ func (pl *plan) resolveHosted(ctx context.Context, r *Request, assume *store.Ima
 	}
 	if pl.standsIn() {
 		pl.maxAge = min(pl.maxAge, interim)
-	}
-	if pl.operator {
-		return nil
-	}
-	if pl.admission, err = pl.authorise(ctx, r); err != nil {
-		return err
-	}
-	// Nobody has told us whether the image is private: who renders it knows.
-	if path, query := params.SplitTarget(pl.path); pl.rendered() && pl.image.Version == 0 && token.Signed(query) {
-		pl.signed = path + "?" + query
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/internal/flight"
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
@@ -67,6 +68,9 @@ type Options struct {
 	Version string
 	// Now is the clock, by which Catalog and Cache go, too; nil is time.Now.
 	Now func() time.Time
+	// Follow says by what a request is followed, that came with these fields of W3C Trace
+	// Context; nil = by nothing, as is every request without Follow.
+	Follow func(traceparent, tracestate string) *trail.Trail
 	// Report is told of every finished request, once; nil is nobody. It is
 	// called on the request's goroutine and must not keep it waiting.
 	Report func(Report)
@@ -218,6 +222,7 @@ type Request struct {
 	IfNoneMatch     string
 	IfModifiedSince time.Time
 
+	trail    *trail.Trail  // nil = nobody follows it
 	recalled *recollection // of its text, still right when the request came; nil: none
 }
 
@@ -255,7 +260,9 @@ func (p *Proxy) plan(ctx context.Context, r *Request) (*plan, admission, error) 
 		pl, err := &r.recalled.plan, r.recalled.plan.at.welcome(r)
 		var a admission
 		if err == nil && pl.target.Kind == params.Hosted {
+			m := r.trail.Begin("authorise", "")
 			a, err = pl.authorise(ctx, r)
+			m.End(kindOf(err))
 		}
 		return pl, a, err
 	}
@@ -287,13 +294,15 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		answer.Entry, answer.Outcome, answer.NotModified = head, cache.Revalidated, true
 		return answer, nil
 	}
+	m := r.trail.Begin("cache", "")
 	entry, outcome := p.Cache.Fresh(ctx, pl.key, r.At), cache.Hit
 	if entry == nil {
 		if r.Rules != nil && pl.shared {
 			pl = pl.tagged(r.Rules.Tags())
 		}
-		entry, outcome, err = p.Cache.Get(ctx, pl.key, pl)
+		entry, outcome, err = p.Cache.Get(ctx, pl.key, pl.job(r))
 	}
+	m.End(kindOf(err))
 	answer.Outcome = outcome
 	if err == nil && entry.Fault != nil {
 		err = entry.Fault

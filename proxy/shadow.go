@@ -121,6 +121,7 @@ type shadowing struct {
 // compared if its turn has come. ctx is the server's, and outlives the request.
 func (p *Proxy) askOther(ctx context.Context, r Request) passage {
 	r.recalled = nil // it may no longer be right when ours is made
+	r.trail = nil    // nobody waits for ours
 	return func(wait context.Context, f *origin.Forwarded) (*http.Response, error) {
 		s := &p.shadow
 		if f.Method != http.MethodGet || r.IfNoneMatch != "" || !r.IfModifiedSince.IsZero() || s.Random() >= s.Share {

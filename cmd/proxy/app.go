@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -40,6 +39,7 @@ type app struct {
 	settings  config.Config
 	log       *telemetry.Log
 	telemetry *telemetry.Telemetry
+	tracer    *telemetry.Tracer // nil = there is none
 	library   *store.Library
 	catalog   *store.Catalog
 	s3        *bucket // nil = bytes are files
@@ -121,15 +121,17 @@ const (
 // newApp builds every room. Its error joins all complaints; each begins with the
 // knob that is wrong. On an error nothing is left open.
 func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now func() time.Time, to purpose) (_ *app, err error) {
-	a := &app{settings: settings, log: log, now: now, telemetry: telemetry.New(log, settings.Log.Access)}
+	a := &app{settings: settings, log: log, now: now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
 		}
 	}()
 	var complaints complaints
-	_, err = telemetry.NewLog(io.Discard, settings.Log.Level, settings.Log.Format)
-	complaints.add("log.", err)
+	complaints.add("log.", checkLog(settings.Log))
+	a.tracer, err = newTracer(ctx, settings.Traces, log.Logger, now)
+	complaints.add("traces.", err)
+	a.telemetry = telemetry.New(log, linesOf(settings.Log), a.tracer)
 	complaints.add("", checkAddresses(settings))
 	a.certificate, err = newCertificate(settings.TLS)
 	complaints.add("tls.", err)
@@ -157,11 +159,13 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 			return err == nil && allowed(address)
 		}
 	}
+	traced, err := newTraced(settings.Traces.Propagate)
+	complaints.add("traces.propagate: ", err)
 	a.zones = a.manner.at.zones
 	a.web, err = newWeb(settings.Origins, a.zones, func(address string) bool {
 		_, _, hosted := a.at.Load().all.Site.DeliveryOf(address)
 		return hosted
-	}, redirects)
+	}, redirects, traced)
 	complaints.add("origins.", err)
 	a.admin, err = newOperator(a, settings.Admin, now)
 	complaints.add("admin.", err)
@@ -275,9 +279,9 @@ func lower(list []string) []string {
 	return all
 }
 
-func newWeb(o config.Origins, zones map[string]*url.URL, unkept, redirects func(address string) bool) (*web.Origin, error) {
+func newWeb(o config.Origins, zones map[string]*url.URL, unkept, redirects, traced func(address string) bool) (*web.Origin, error) {
 	var complaints complaints
-	options := web.Options{Zones: zones, Redirects: redirects, MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
+	options := web.Options{Zones: zones, Redirects: redirects, Traced: traced, MaxBytes: int64(o.MaxBytes), Keep: int64(o.Keep), Unkept: unkept, PerHost: o.PerHost, Timeout: o.Timeout, Version: version}
 	for _, text := range o.AllowPrivate {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -334,13 +338,16 @@ func (a *app) newAPI(settings config.Config) error {
 	}
 	imports := settings.Origins
 	imports.MaxBytes, imports.Keep, imports.Buckets = c.MaxBytes, 0, nil
-	from, err := newWeb(imports, nil, nil, nil)
+	from, err := newWeb(imports, nil, nil, nil, nil)
 	if err != nil {
 		return err
 	}
 	o := a.apiOptions(c)
 	o.Library, o.Catalog, o.Inspect, o.Folder, o.Report = a.library, a.catalog, a.inspect, waiting, a.reportCall
 	o.Leaving = a.leaving.Load
+	if a.tracer != nil {
+		o.Follow = a.tracer.Follow
+	}
 	o.Fetch = func(ctx context.Context, u *url.URL) ([]byte, error) {
 		got, err := from.Get(ctx, u.String())
 		return got.Body, err
@@ -373,7 +380,9 @@ func (a *app) forget(tags ...string) {
 // close closes what newApp opened, once nobody is served any more.
 func (a *app) close() error {
 	var err error
-	a.telemetry.Flush()
+	if a.telemetry != nil {
+		a.telemetry.Flush()
+	}
 	if a.admin != nil {
 		err = a.admin.close()
 	}
@@ -494,6 +503,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 	}
 	go a.warm(waits)
 	go a.telemetry.Run(waits)
+	go a.tracer.Run()
 	go a.certificate.run(waits, time.Minute, a.log.Logger)
 	a.manner.run(waits)
 	go a.watch(waits)
@@ -503,6 +513,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 	for running := true; running; {
 		select {
 		case err := <-failed:
+			a.tracer.Close(ctx)
 			return err
 		case <-again:
 			a.takeOver(ctx, waits, load)
@@ -511,6 +522,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 		}
 	}
 	if err := a.drain(failed); err != nil {
+		a.tracer.Close(ctx)
 		return err
 	}
 	a.log.Info("stopping", "patience", a.manner.shutdown)
@@ -522,6 +534,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, again <-chan os.
 			errs = append(errs, fmt.Errorf("stopped before all answers were finished: %w", err))
 		}
 	}
+	a.tracer.Close(patience)
 	return errors.Join(errs...)
 }
 
@@ -558,32 +571,4 @@ func (a *app) sweep(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-// report tells telemetry of a finished request.
-func (a *app) report(r proxy.Report) {
-	kind := r.Kind.String()
-	if r.Ruled {
-		kind = "rule"
-	}
-	a.telemetry.Finished(&telemetry.Request{
-		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
-		Kind: kind, Outcome: r.Outcome.String(), Failure: r.Failure, Type: r.Type, Verdict: r.Verdict.String(),
-		Bytes: r.Bytes, Source: r.Source, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err, Rewritten: r.Rewritten, ID: r.ID,
-	})
-}
-
-// reportCall tells telemetry of a finished management call.
-func (a *app) reportCall(r api.Report) {
-	failure := ""
-	if r.Err != nil {
-		failure = "refused"
-		if r.Status >= 500 {
-			failure = "internal"
-		}
-	}
-	a.telemetry.Finished(&telemetry.Request{
-		Method: r.Method, Host: r.Host, Path: r.Path, Client: r.Client, Status: r.Status, Code: r.Code,
-		Kind: "api", Outcome: "call", Failure: failure, Type: "application/json", Grant: r.Grant, Bytes: r.Bytes, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err,
-	})
 }

@@ -32,7 +32,7 @@ func newUpstreams(settings config.Config, log *slog.Logger) (upstreams, error) {
 	var complaints complaints
 	places := settings.Origins
 	places.Keep = 0
-	from, err := newWeb(places, nil, nil, nil)
+	from, err := newWeb(places, nil, nil, nil, nil)
 	if complaints.add("origins.", err); from == nil {
 		return nil, errors.Join(complaints...)
 	}

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/url"
 	"time"
 
 	"github.com/fovea-images/fovea/internal/config"
-	"github.com/fovea-images/fovea/internal/telemetry"
 	"github.com/fovea-images/fovea/negotiate"
 	"github.com/fovea-images/fovea/proxy"
 	"github.com/fovea-images/fovea/token"
@@ -69,6 +67,9 @@ func (a *app) proxyOptions(settings config.Config, m *manner) proxy.Options {
 		AVIF: proxy.AVIF(settings.Engine.AVIF), AVIFPatience: settings.Engine.AVIFPatience, Reencode: proxy.Reencode(settings.Engine.Reencode),
 		Version: version, Report: a.report,
 	}
+	if a.tracer != nil {
+		o.Follow = a.tracer.Follow
+	}
 	if a.web != nil {
 		o.Web = a.web
 		m.at.behind(a.web.Forward)
@@ -103,8 +104,8 @@ func (a *app) reload(ctx, waits context.Context, load func() (config.Config, err
 	}
 	options := a.proxyOptions(settings, next)
 	complaints.add("engine.", options.Validate())
-	_, err = telemetry.NewLog(io.Discard, settings.Log.Level, settings.Log.Format)
-	complaints.add("log.", err)
+	complaints.add("log.", checkLog(settings.Log))
+	complaints.add("traces.", samplingOf(settings.Traces).Validate())
 	if len(complaints) > 0 {
 		return errors.Join(complaints...)
 	}
@@ -118,11 +119,13 @@ func (a *app) reload(ctx, waits context.Context, load func() (config.Config, err
 	if err != nil {
 		return err
 	}
-	if err := a.log.SetLevel(settings.Log.Level); err != nil {
+	if err := a.log.Set(settings.Log.Level, settings.Log.Format); err != nil {
 		return fmt.Errorf("log.%w", err)
 	}
 	common := config.Fingerprint(&settings)
 	a.fingerprint.Store(&common)
+	a.telemetry.SetLines(linesOf(settings.Log))
+	a.tracer.Tune(samplingOf(settings.Traces))
 	a.at.Store(next.at)
 	a.current.Store(p)
 	if a.certificate != nil {

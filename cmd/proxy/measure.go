@@ -58,6 +58,10 @@ func (a *app) measure() {
 	family("fovea_reloads_total", "Reloads of the configuration, by result.", "result", false, func() map[string]float64 {
 		return map[string]float64{"refused": float64(a.reloads[0].Load()), "done": float64(a.reloads[1].Load())}
 	})
+	family("fovea_traces_total", "Requests that were followed, by what became of their trace.", "result", false, func() map[string]float64 {
+		s := a.tracer.Stats()
+		return map[string]float64{"exported": float64(s.Exported), "dropped": float64(s.Dropped), "lost": float64(s.Lost)}
+	})
 	codecs := map[string]float64{}
 	for _, form := range codec.Names(a.codecs) {
 		codecs[form.Format+" by "+form.Name] = 1

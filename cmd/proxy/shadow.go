@@ -28,7 +28,7 @@ func (a *app) newShadow(settings config.Config) (proxy.Shadow, error) {
 	}
 	places := settings.Origins
 	places.Keep = 0
-	other, err := newWeb(places, map[string]*url.URL{"": of}, nil, nil)
+	other, err := newWeb(places, map[string]*url.URL{"": of}, nil, nil, nil)
 	if err != nil {
 		return proxy.Shadow{}, nil //nolint:nilerr // origins has been complained of
 	}

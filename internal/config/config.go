@@ -39,6 +39,7 @@ type Config struct {
 	Admin         Admin         `yaml:"admin" doc:"what operators see and do"`
 	Log           Log           `yaml:"log" doc:"log lines, on standard error"`
 	Drain         time.Duration `yaml:"drain" doc:"how long requests are still taken at the end, while /readyz says no, so that whoever spreads them over nodes sends them elsewhere; longer than it takes to look"`
+	Traces        Traces        `yaml:"traces" doc:"where the time of single requests went, for a collector of OpenTelemetry traces"`
 	Shutdown      time.Duration `yaml:"shutdown" doc:"how long running answers may take to finish at the end"`
 }
 
@@ -304,9 +305,20 @@ type Admin struct {
 
 // Log are the knobs of the log.
 type Log struct {
-	Level  string `yaml:"level" doc:"debug, info, warn or error"`
-	Format string `yaml:"format" doc:"text or json"`
-	Access bool   `yaml:"access" doc:"one line a request"`
+	Level  string        `yaml:"level" doc:"debug, info, warn or error"`
+	Format string        `yaml:"format" doc:"text or json"`
+	Access bool          `yaml:"access" doc:"one line a request"`
+	Sample float64       `yaml:"sample" doc:"share of the lines of requests that went well, 0 to 1; refusals, failures, management calls and slow requests always have theirs"`
+	Slow   time.Duration `yaml:"slow" doc:"how long a request takes that is slow; 0: none is"`
+}
+
+// Traces are the knobs of OpenTelemetry traces. The standard variables fill in for them.
+type Traces struct {
+	Endpoint  string   `yaml:"endpoint" doc:"URL of the collector, OTLP over HTTP, such as http://127.0.0.1:4318; empty: what OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT says, and if they say nothing there are no traces"`
+	Headers   Secret   `yaml:"headers" doc:"sent to the collector, such as a token of it: name=value, with commas between them"`
+	Sample    float64  `yaml:"sample" doc:"share of the requests that are followed, 0 to 1, of those that nobody has decided on"`
+	Parents   int      `yaml:"parents" doc:"requests a second that are followed because their traceparent says so; more are as if it said nothing. One that says no is obeyed, too; 0: neither is"`
+	Propagate []string `yaml:"propagate" doc:"sources and websites that are sent traceparent with our own requests: host, *.host, host/path, or any; empty: none"`
 }
 
 // Default returns the configuration of a server that nobody has configured.
@@ -346,7 +358,8 @@ func Default() Config {
 			HeaderBytes: 16 << 10, Connections: 10_000,
 		},
 		Admin:    Admin{Listen: "127.0.0.1:8081", Dashboard: true},
-		Log:      Log{Level: "info", Format: "text", Access: true},
+		Log:      Log{Level: "info", Format: "text", Access: true, Sample: 1, Slow: time.Second},
+		Traces:   Traces{Sample: 0.01, Parents: 100},
 		Shutdown: 15 * time.Second,
 	}
 }

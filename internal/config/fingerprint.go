@@ -12,7 +12,7 @@ import (
 // own lists the knobs, and the sections, that may differ between the nodes of one
 // service: where they listen, and what they have room for.
 var own = []string{
-	"listen", "data", "demo", "api.listen", "admin", "tls", "log", "drain", "shutdown", "store.connections", "http.connections",
+	"listen", "data", "demo", "api.listen", "admin", "tls", "log", "traces", "drain", "shutdown", "store.connections", "http.connections",
 	"cache.memory", "cache.disk", "cache.folder", "engine.sources", "engine.memory", "engine.mezzanines", "engine.workers", "engine.queue",
 	"engine.native_encoders", "engine.native_decoders",
 }

@@ -11,7 +11,7 @@ var live = []string{
 	"delivery_hosts", "hosts", "paths", "strict_options", "cors", "origins.allowed",
 	"cache.edge_ttl", "cache.browser_ttl", "cache.stale_while_revalidate", "cache.stale_if_error", "cache.remote_min_ttl",
 	"engine.avif", "engine.avif_patience", "engine.reencode", "formats", "tokens", "flexible", "hotlink",
-	"tls", "log.level", "drain", "shutdown",
+	"tls", "log", "traces.sample", "traces.parents", "drain", "shutdown",
 }
 
 // Live reports whether the knob can change while the server runs.

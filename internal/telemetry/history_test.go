@@ -7,7 +7,7 @@ import (
 
 func TestHistory(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
-	tel := New(NoLog(), false)
+	tel := New(NoLog(), Lines{}, nil)
 	h := tel.NewHistory(3, now)
 	for range 9 {
 		tel.Finished(&Request{Kind: "hosted", Outcome: "hit", Status: 200, Bytes: 100, Source: 1100, Took: time.Millisecond})

@@ -32,6 +32,9 @@ func record(r *Request, level slog.Level) slog.Record {
 	if r.ID != "" {
 		line.AddAttrs(slog.String("request_id", r.ID))
 	}
+	if r.Trail != nil {
+		line.AddAttrs(slog.String("trace_id", string(r.Trail.AppendID(nil))))
+	}
 	if r.Err != nil {
 		line.AddAttrs(slog.Int("code", r.Code), slog.String("failure", r.Failure), slog.String("error", r.Err.Error()))
 	}
@@ -124,6 +127,9 @@ func appendJSON(b []byte, r *Request) []byte {
 	if r.ID != "" {
 		b = text(b, `,"request_id":"`, r.ID)
 	}
+	if r.Trail != nil {
+		b = append(r.Trail.AppendID(append(b, `,"trace_id":"`...)), '"')
+	}
 	return append(b, "}\n"...)
 }
 
@@ -164,6 +170,9 @@ func appendText(b []byte, r *Request, times *stamp) []byte {
 	}
 	if r.ID != "" {
 		b = text(b, " request_id=", r.ID)
+	}
+	if r.Trail != nil {
+		b = r.Trail.AppendID(append(b, " trace_id="...))
 	}
 	return append(b, '\n')
 }

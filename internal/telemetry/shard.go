@@ -130,7 +130,7 @@ func (t *Telemetry) note(s *shard, r *Request) {
 		t.dropped.Inc()
 		return
 	}
-	s.appendLine(r, t.log.json)
+	s.appendLine(r, t.log.json.Load())
 	switch {
 	case before == 0:
 		signal(t.begun)

@@ -10,11 +10,14 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/fovea-images/fovea/internal/trail"
 )
 
 // Request is one finished request. Every field but Host, Path, Client and Err comes
@@ -25,10 +28,12 @@ type Request struct {
 	Status, Code           int
 	Kind, Outcome, Failure string
 	Type                   string
-	Grant                  string // id of the API token; "" = none
-	Verdict                string // of the proof; "" = nothing was asked
-	Rewritten              string // what rules have made of Path; "" = it is the same
-	ID                     string // of the request, if a rule has asked for it; "" = none
+	Grant                  string       // id of the API token; "" = none
+	Verdict                string       // of the proof; "" = nothing was asked
+	Rewritten              string       // what rules have made of Path; "" = it is the same
+	ID                     string       // of the request, if a rule has asked for it; "" = none
+	Secure                 bool         // it came by https
+	Trail                  *trail.Trail // nil = nobody follows it
 	Bytes                  int
 	Source                 int64     // bytes of the original; 0 = not on record
 	At                     time.Time // when it was finished
@@ -46,7 +51,8 @@ type Telemetry struct {
 	metrics  metrics
 	dropped  prometheus.Counter
 	log      *Log
-	access   bool
+	lines    atomic.Pointer[Lines]
+	tracer   *Tracer // nil = there is none
 	totals   totals
 
 	shards      []shard
@@ -91,9 +97,9 @@ func (m *metrics) series(l labels) *series {
 	return s
 }
 
-// New returns a Telemetry that writes one line a request to log iff access, and
-// a line for every failure of ours in any case.
-func New(log *Log, access bool) *Telemetry {
+// New returns a Telemetry that writes the lines of requests to log, and has those that
+// are followed exported by tracer; nil: none is.
+func New(log *Log, lines Lines, tracer *Tracer) *Telemetry {
 	t := &Telemetry{
 		registry: prometheus.NewRegistry(),
 		metrics:  newMetrics(),
@@ -101,10 +107,11 @@ func New(log *Log, access bool) *Telemetry {
 			Name: "fovea_log_dropped_total", Help: "Lines of requests not written because the log's reader was too slow.",
 		}),
 		log:    log,
-		access: access,
+		tracer: tracer,
 		shards: make([]shard, min(runtime.GOMAXPROCS(0), maxShards)),
 		begun:  make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
+	t.lines.Store(&lines)
 	for i := range t.shards {
 		t.shards[i].series = map[labels]*series{}
 		t.shards[i].handler = log.make(&t.shards[i])
@@ -125,20 +132,24 @@ func (t *Telemetry) Counter(name, help string, read func() float64) {
 	t.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 }
 
-// Finished counts and logs one request. It neither keeps r nor, unless r is a
-// failure of ours, waits for anything.
+// Finished counts and logs one request, and has it exported if it is followed. It
+// neither keeps r nor, unless r is a failure of ours, waits for anything.
 func (t *Telemetry) Finished(r *Request) {
 	ours := r.Status >= 500
 	s := t.enter()
 	s.count(t, r)
-	if t.access && !ours && t.log.tells(slog.LevelInfo) {
+	if !ours && t.lines.Load().wants(r) && t.log.tells(slog.LevelInfo) {
 		t.note(s, r)
 	}
 	s.mu.Unlock()
 	if ours && t.log.tells(slog.LevelError) {
 		_ = t.log.Handler().Handle(context.Background(), record(r, slog.LevelError)) // nobody is left to tell
 	}
+	t.tracer.finished(r)
 }
+
+// SetLines changes which requests have a line from now on.
+func (t *Telemetry) SetLines(l Lines) { t.lines.Store(&l) }
 
 // Metrics returns every metric in the Prometheus text format and its Content-Type.
 func (t *Telemetry) Metrics() ([]byte, string, error) {

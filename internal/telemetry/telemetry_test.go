@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fovea-images/fovea/internal/trail"
 )
 
 var (
@@ -25,6 +27,9 @@ var (
 		At: at, Err: errors.New("dial: refused"),
 	}
 )
+
+// all requests have a line.
+var all = Lines{Access: true, Sample: 1}
 
 // with returns r after a change.
 func (r Request) with(change func(*Request)) *Request {
@@ -55,7 +60,7 @@ func TestFinished(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			tel := New(newLog(t, &out, tt.level, "text"), tt.access)
+			tel := New(newLog(t, &out, tt.level, "text"), Lines{Access: tt.access, Sample: 1}, nil)
 			tel.Finished(&hit)
 			tel.Finished(&bad)
 			tel.Flush()
@@ -95,6 +100,7 @@ func TestLinesAreThoseOfSlog(t *testing.T) {
 		"nothing known":             {At: at},
 		"an API call":               hit.with(func(r *Request) { r.Grant, r.Verdict = "grant-1", "" }),
 		"a rewritten path":          hit.with(func(r *Request) { r.Rewritten, r.ID = "/p?x=1", "0f" }),
+		"a followed request":        hit.with(func(r *Request) { r.Trail = trail.New([16]byte{1, 0xab}, [8]byte{}, "", time.Now) }),
 		"a refusal":                 hit.with(func(r *Request) { r.Status, r.Err, r.Code, r.Failure = 404, errors.New(`no "cat"`), 9404, "not_found" }),
 		"a path that needs escapes": hit.with(func(r *Request) { r.Path = "/\"a\\b\x01\xff\u00fc\u2028<>&'" }),
 		"a path with a space":       hit.with(func(r *Request) { r.Path = "/a b" }),
@@ -117,7 +123,7 @@ func TestLinesAreThoseOfSlog(t *testing.T) {
 func sameLine(t *testing.T, format string, r *Request) {
 	t.Helper()
 	var got, want bytes.Buffer
-	tel := New(newLog(t, &got, "info", format), true)
+	tel := New(newLog(t, &got, "info", format), all, nil)
 	tel.Finished(r)
 	tel.Flush()
 	_ = newLog(t, &want, "info", format).Handler().Handle(context.Background(), record(r, slog.LevelInfo))
@@ -158,7 +164,7 @@ func (s *stuck) Write(p []byte) (int, error) {
 // A reader of the log that has stopped reading stops no request; what had no room is counted.
 func TestASlowReaderOfTheLogStopsNobody(t *testing.T) {
 	out := &stuck{entered: make(chan struct{}, 1), free: make(chan struct{})}
-	tel := New(newLog(t, out, "info", "text"), true)
+	tel := New(newLog(t, out, "info", "text"), all, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan struct{})
 	go func() { defer close(ran); tel.Run(ctx) }()
@@ -209,7 +215,7 @@ func TestASlowReaderOfTheLogStopsNobody(t *testing.T) {
 // Under Run every line is written without being asked for, once and whole.
 func TestConcurrentRequestsAreAllWritten(t *testing.T) {
 	read, write := io.Pipe()
-	tel := New(newLog(t, write, "info", "json"), true)
+	tel := New(newLog(t, write, "info", "json"), all, nil)
 	go tel.Run(t.Context())
 	const workers, each = 8, 50 // less than one shard has room for
 	go func() {
@@ -241,7 +247,7 @@ func TestNewLogRefusesUnknownWords(t *testing.T) {
 
 func TestAFinishedRequestAllocatesNothing(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
-		tel := New(newLog(t, io.Discard, "info", format), true)
+		tel := New(newLog(t, io.Discard, "info", format), all, nil)
 		tel.Finished(&hit)
 		for range 2 {
 			for range 1000 {

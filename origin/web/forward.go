@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/origin"
 )
 
@@ -67,11 +68,18 @@ func (o *Origin) Forward(ctx context.Context, f *origin.Forwarded) (*http.Respon
 	default:
 		return nil, fault.New(fault.Overloaded, "Too many requests wait for the website behind this server; try again shortly")
 	}
+	m := trail.Of(ctx).Begin("request", "forward")
+	m.Method, m.Host = f.Method, base.Host
+	o.tell(request, &m)
 	response, err := passage.RoundTrip(request)
 	<-o.waiting
 	if err != nil {
-		return nil, failure(err, fault.ConnectTimeout)
+		err = failure(err, fault.ConnectTimeout)
+		m.End(kindOf(err))
+		return nil, err
 	}
+	m.Status = response.StatusCode
+	m.End("")
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return o.switched(response, f.Upgrade)
 	}

@@ -70,5 +70,6 @@ func (o *Origin) redirect(from *http.Request, location string) (*http.Request, e
 	if next.Header = from.Header.Clone(); elsewhere {
 		next.Header.Del("Authorization")
 	}
+	o.untell(next)
 	return next, nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
+	"github.com/fovea-images/fovea/internal/trail"
 	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 )
@@ -43,9 +44,12 @@ type Options struct {
 	// Redirects says which URLs a redirect may lead to, besides those on the host that it
 	// came from; nil = all at public addresses.
 	Redirects func(address string) bool
-	Version   string        // told in User-Agent and Via
-	Resolver  *net.Resolver // nil: the system's
-	Now       func() time.Time
+	// Traced says which hosts, without ports, are told by what a request of ours is followed;
+	// nil = none is.
+	Traced   func(host string) bool
+	Version  string        // told in User-Agent and Via
+	Resolver *net.Resolver // nil: the system's
+	Now      func() time.Time
 	// Pause waits between two attempts; it ends with ctx. nil = for as long as it is told.
 	Pause   func(ctx context.Context, d time.Duration) error
 	RootCAs *tls.Config // nil: the system's; tests bring their own
@@ -294,15 +298,31 @@ func (o *Origin) once(ctx context.Context, u *url.URL, from *Bucket, fields map[
 	for name, value := range fields {
 		request.Header.Set(name, value)
 	}
-	response, err := o.follow(request)
-	if err != nil {
-		return failure(err, fault.ConnectTimeout)
-	}
-	defer response.Body.Close()
-	if err = read(response); err != nil && from != nil {
-		return from.said(err, response)
-	}
+	m := trail.Of(ctx).Begin("request", "fetch")
+	m.Method, m.Host = request.Method, request.URL.Host
+	o.tell(request, &m)
+	err = func() error {
+		response, err := o.follow(request)
+		if err != nil {
+			return failure(err, fault.ConnectTimeout)
+		}
+		defer response.Body.Close()
+		m.Status = response.StatusCode
+		if err = read(response); err != nil && from != nil {
+			return from.said(err, response)
+		}
+		return err
+	}()
+	m.End(kindOf(err))
 	return err
+}
+
+// kindOf is the kind of a failure; "" for none.
+func kindOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.Of(err).Kind.String()
 }
 
 // withoutURL is err without the URL that it says, which may hold a proof.

@@ -23,7 +23,32 @@ import (
 	"time"
 )
 
-const helm = "helm.sh/helm/v3/cmd/helm@v3.19.0"
+// What the tests build, besides us, and the Kubernetes whose word they take.
+const (
+	helm        = "helm.sh/helm/v3/cmd/helm@v3.19.0"
+	kubeconform = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
+	compose     = "github.com/compose-spec/compose-go/v2/cmd@v2.16.2"
+	kubernetes  = "k8s.io/kubernetes@v1.34.2"
+)
+
+// install builds a tool by its module's path and returns the program.
+func install(t *testing.T, tool string) string {
+	t.Helper()
+	if os.Getenv("FOVEA_SLOW") == "" {
+		t.Skipf("it builds %s: FOVEA_SLOW=1 runs it, as .ci/run does", tool)
+	}
+	folder := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "install", tool)
+	build.Dir, build.Env = folder, append(os.Environ(), "GOBIN="+folder, "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	made, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(made) != 1 {
+		t.Fatalf("%s made %q, %v", tool, made, err)
+	}
+	return made[0]
+}
 
 // program builds the binary.
 func program(t *testing.T) string {
@@ -35,10 +60,14 @@ func program(t *testing.T) string {
 	return binary
 }
 
-// needs skips where a tool of the system is absent, and says how to have it.
+// needs skips where a tool of the system is absent, and says how to have it; in CI it
+// fails.
 func needs(t *testing.T, tool, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(tool)
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatalf("%s is absent, and in CI it must be there: apt-get install %s", tool, pkg)
+	}
 	if err != nil {
 		t.Skipf("%s is absent: apt-get install %s; .ci/run does", tool, pkg)
 	}
@@ -258,31 +287,41 @@ func TestCaddy(t *testing.T) {
 	}
 }
 
-// The chart is rendered, and the configuration in it is good for the binary.
+// The chart is rendered, Kubernetes would take it, and the configuration in it is good
+// for the binary.
 func TestHelm(t *testing.T) {
-	if os.Getenv("FOVEA_SLOW") == "" {
-		t.Skip("it builds helm: FOVEA_SLOW=1 runs it, as .ci/run does")
-	}
+	tool := install(t, helm)
 	folder := t.TempDir()
-	tool := filepath.Join(folder, "helm")
-	build := exec.CommandContext(t.Context(), "go", "install", helm)
-	build.Dir, build.Env = folder, append(os.Environ(), "GOBIN="+folder, "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	if out, err := exec.CommandContext(t.Context(), tool, "lint", "--strict", "helm").CombinedOutput(); err != nil {
 		t.Errorf("lint: %v: %s", err, out)
 	}
-	out, err := exec.CommandContext(t.Context(), tool, "template", "images", "helm", "--set", "config.zone=www.example.com", "--set", "storage.className=fast").Output()
-	if err != nil {
-		t.Fatal(err)
+	render := func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), tool, append([]string{"template", "images", "helm"}, args...)...).Output() //nolint:gosec // a test's
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return string(out)
 	}
+	out := render("--set", "config.zone=www.example.com", "--set", "storage.className=fast", "--set", "nodeSelector.disk=ssd",
+		"--set", "tolerations[0].key=images", "--set", "tolerations[0].operator=Exists")
 	for _, want := range []string{"kind: ConfigMap", "kind: Service", "kind: StatefulSet", "storageClassName: fast", "readOnlyRootFilesystem: true", "path: /readyz"} {
-		if !strings.Contains(string(out), want) {
+		if !strings.Contains(out, want) {
 			t.Errorf("it lacks %s", want)
 		}
 	}
-	_, settings, ok := strings.Cut(string(out), "fovea.yaml: |\n")
+	conforms := conformity(t)
+	for name, manifests := range map[string]string{"with every value": out, "with none": render()} {
+		if said, err := conforms(manifests); err != nil || !strings.Contains(said, "Valid: 3, Invalid: 0, Errors: 0, Skipped: 0") {
+			t.Errorf("%s: %v: %s", name, err, said)
+		}
+	}
+	for was, becomes := range map[string]string{"replicas: 1": "replicas: one", "serviceName:": "service:", "automountServiceAccountToken: false": "automount: false", "port: 80,": "port: web,"} {
+		if said, err := conforms(strings.Replace(out, was, becomes, 1)); err == nil {
+			t.Errorf("Kubernetes would take %s: %s", becomes, said)
+		}
+	}
+	_, settings, ok := strings.Cut(out, "fovea.yaml: |\n")
 	settings, _, end := strings.Cut(settings, "---")
 	file := filepath.Join(folder, "fovea.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(settings, "\n    ", "\n")[4:]), 0o600); err != nil || !ok || !end {
@@ -295,28 +334,31 @@ func TestHelm(t *testing.T) {
 	}
 }
 
-// No daemon is needed to see that the images do not run as root and that what they
-// build is what the commands of the README build.
-func TestDockerfile(t *testing.T) {
-	text, err := os.ReadFile("../Dockerfile")
+// The compose file is read by what docker compose reads it with.
+func TestCompose(t *testing.T) {
+	tool := install(t, compose)
+	file, err := filepath.Abs("compose.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	stages := strings.Split(string(text), "\nFROM ")
-	if len(stages) != 4 {
-		t.Fatalf("%d stages", len(stages))
+	read := func(file string) (string, error) {
+		command := exec.CommandContext(t.Context(), tool, file)
+		command.Dir = filepath.Dir(file)
+		out, err := command.CombinedOutput()
+		return string(out), err
 	}
-	for _, stage := range stages[2:] {
-		if !regexp.MustCompile(`(?m)^USER 65532:65532$`).MatchString(stage) || !strings.Contains(stage, "FOVEA_DATA=/data") {
-			t.Errorf("it runs as root, or keeps its data elsewhere: %s", stage)
+	out, err := read(file)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []string{"read_only: true", "cap_drop:", "stop_grace_period: 20s", "target: /data", "FOVEA_DEMO: \"true\""} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it lacks %s: %s", want, out)
 		}
 	}
-	module, err := os.ReadFile("../go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(module)
-	if version == nil || !strings.HasPrefix(stages[1], "golang:"+string(version[1])+"-") {
-		t.Errorf("it is built with another Go than go.mod says: %s", version)
+	for was, becomes := range map[string]string{"read_only:": "readonly:", "restart: unless-stopped": "restart: [always]"} {
+		if out, err := read(write(t, t.TempDir(), "compose.yaml", was, becomes)); err == nil {
+			t.Errorf("docker compose would take %s: %s", becomes, out)
+		}
 	}
 }

@@ -51,6 +51,7 @@ var rooms = map[string]room{
 	"origin/stored":            {"origin store params internal/fault", "sources from the store"},
 	"origin/web":               {"origin params internal/fault internal/trail", "sources from the web"},
 	"deploy":                   {"", "files for who runs it, and a test that runs them"},
+	"deploy/dockerfile":        {"", "a module of its own: the builder is no dependency of ours"},
 	"examples/observability":   {"", "metrics by name, and a test that compares them"},
 	"examples/cloudflare":      {"", "a configuration, and a test that runs it"},
 	"examples/site":            {"", "a configuration, and a test that runs it"},
@@ -80,6 +81,7 @@ type wall struct{ where, why string }
 
 var walls = map[string]wall{
 	"github.com/valyala/fasthttp":                  {"proxy/http.go proxy/http_rules.go proxy/http_dress.go api/http.go internal/admin bench/load bench/rig bench/floor", "HTTP stops at the door; the rules' half of it is a file of its own"},
+	"github.com/moby/buildkit":                     {"", "how Dockerfiles are read"},
 	"github.com/cloudflare/cloudflare-go/v6":       {"", "a client that must work unchanged"},
 	"github.com/dgraph-io/ristretto/v2":            {"cache/memory", "one tier's way to forget"},
 	"github.com/redis/go-redis/v9":                 {"cache/redis", "the client of a shared tier"},

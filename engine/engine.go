@@ -46,6 +46,7 @@ type Engine struct {
 	// mezzanines is nil if none are kept.
 	mezzanines *mezzanines
 	decodes    atomic.Int64
+	spent      [4]atomic.Int64 // nanoseconds, by step
 	done       [params.JSON + 1]atomic.Int64
 }
 
@@ -157,7 +158,11 @@ type Stats struct {
 	Mezzanines      map[Mezzanine]int64
 	MezzanineBytes  int64
 	Done            map[params.Media]int64
+	Spent           Spent
 }
+
+// Spent is the time that the steps of all finished transforms have taken together.
+type Spent struct{ Queued, Decode, Resize, Encode time.Duration }
 
 // Stats returns the counts; they are read one by one, not at one instant.
 func (e *Engine) Stats() Stats {
@@ -170,6 +175,9 @@ func (e *Engine) Stats() Stats {
 		if n := e.done[m].Load(); n > 0 {
 			s.Done[params.Media(m)] = n
 		}
+	}
+	for i, to := range []*time.Duration{&s.Spent.Queued, &s.Spent.Decode, &s.Spent.Resize, &s.Spent.Encode} {
+		*to = time.Duration(e.spent[i].Load())
 	}
 	if e.mezzanines != nil {
 		e.mezzanines.mu.Lock()
@@ -197,6 +205,9 @@ func (e *Engine) Transform(ctx context.Context, src []byte, info Info, plan Plan
 		return Result{}, err
 	}
 	e.done[w.result.Media].Add(1)
+	for i, d := range [...]time.Duration{w.result.Queued, w.result.Decode, w.result.Resize, w.result.Encode} {
+		e.spent[i].Add(int64(d))
+	}
 	return w.result, nil
 }
 

@@ -25,11 +25,12 @@ type Catalog struct {
 	CatalogOptions
 
 	world   atomic.Pointer[world]
-	age     atomic.Int64 // grows with every Forget of an account or variant
-	added   atomic.Int64 // grows with every Forget of an image, which may be the account's first
-	reading sync.Mutex   // one reads the world, the others wait
-	failed  atomic.Int64 // how many readings have
-	failure error        // of the last one; under reading
+	age     atomic.Int64    // grows with every Forget of an account or variant
+	added   atomic.Int64    // grows with every Forget of an image, which may be the account's first
+	reading sync.Mutex      // one reads the world, the others wait
+	failed  atomic.Int64    // how many readings have
+	failure error           // of the last one; under reading
+	looks   [2]atomic.Int64 // images looked up where they are kept: those that succeeded, those that failed
 	shards  [catalogShards]catalogShard
 	seed    maphash.Seed
 }
@@ -317,6 +318,11 @@ func (c *Catalog) look(ctx context.Context, s *catalogShard, key imageKey) (*ima
 	// Others wait for this, so it does not end with its first caller.
 	ctx = context.WithoutCancel(ctx)
 	image, keep, err := c.find(ctx, key)
+	if err == nil || fault.Is(err, fault.NotFound) {
+		c.looks[0].Add(1)
+	} else {
+		c.looks[1].Add(1)
+	}
 	switch {
 	case err == nil && image.Draft:
 		slot.err = fault.New(fault.NotFound, "Image not found")
@@ -349,6 +355,18 @@ func (c *Catalog) tidy(s *catalogShard) {
 			s.drop(key)
 		}
 	}
+}
+
+// CatalogStats counts the images that a Catalog had to look up where they are kept; of
+// others it remembered what is so.
+type CatalogStats struct {
+	Found  int64 // and those that are not there
+	Failed int64 // whoever keeps them could not say
+}
+
+// Stats returns what was counted since the Catalog was made.
+func (c *Catalog) Stats() CatalogStats {
+	return CatalogStats{c.looks[0].Load(), c.looks[1].Load()}
 }
 
 // drop makes key unknown, and what was known of it no longer good for anybody. The

@@ -205,6 +205,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 		return nil, fmt.Errorf("api.%w", err)
 	}
 	a.measure()
+	a.measureWork()
 	a.measureTiers()
 	a.measureBytes()
 	a.measureNames()

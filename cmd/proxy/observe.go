@@ -85,3 +85,36 @@ func (a *app) reportCall(r api.Report) {
 		Kind: "api", Outcome: "call", Failure: failure, Type: "application/json", Grant: r.Grant, Bytes: r.Bytes, At: r.Start.Add(r.Took), Took: r.Took, Err: r.Err, Secure: r.Secure, Trail: r.Trail,
 	})
 }
+
+// measureWork registers how long the phases of fills have taken, and what the store and
+// remote sources were asked.
+func (a *app) measureWork() {
+	family := func(name, help, label string, read func(tell func(float64, ...string))) {
+		a.telemetry.Register(telemetry.Family{Name: name, Help: help, Labels: []string{label}, Read: read})
+	}
+	family("fovea_phase_seconds_total", "Time that the phases of fills have taken, by phase.", "phase", func(tell func(float64, ...string)) {
+		spent := a.engine.Stats().Spent
+		tell(a.web.Stats().Took.Seconds(), "fetch")
+		tell(spent.Queued.Seconds(), "queue")
+		tell(spent.Decode.Seconds(), "decode")
+		tell(spent.Resize.Seconds(), "resize")
+		tell(spent.Encode.Seconds(), "encode")
+	})
+	family("fovea_origin_fetches_total", "Remote sources wanted: ok was fetched, same is still as kept, kept was not asked for; otherwise the failure.", "result", func(tell func(float64, ...string)) {
+		s := a.web.Stats()
+		tell(float64(s.Answered), "ok")
+		tell(float64(s.Same), "same")
+		tell(float64(s.Kept), "kept")
+		for kind, n := range s.Failed {
+			tell(float64(n), kind)
+		}
+	})
+	a.telemetry.Counter("fovea_origin_bytes_total", "Bytes of remote sources read.", func() float64 { return float64(a.web.Stats().Bytes) })
+	a.telemetry.Gauge("fovea_origin_kept_bytes", "Bytes of remote sources kept in memory.", func() float64 { return float64(a.web.Stats().KeptBytes) })
+	a.telemetry.Gauge("fovea_origin_resting_hosts", "Hosts that are left alone because they failed several times in a row.", func() float64 { return float64(a.web.Stats().Resting) })
+	family("fovea_store_lookups_total", "Images looked up where they are kept, because it was not remembered, by result.", "result", func(tell func(float64, ...string)) {
+		s := a.catalog.Stats()
+		tell(float64(s.Found), "ok")
+		tell(float64(s.Failed), "failed")
+	})
+}

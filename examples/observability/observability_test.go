@@ -87,7 +87,8 @@ func TestEveryMetricIsThere(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`fovea_engine_pictures_total{type="image/jpeg"} 1`, "fovea_bytes_saved_total ", "fovea_ready 1", `fovea_reloads_total{result="refused"} 0`, `fovea_codec_info{codec="jpeg by `,
+		`fovea_engine_pictures_total{type="image/jpeg"} 1`, "fovea_bytes_saved_total ", "fovea_ready 1", `fovea_phase_seconds_total{phase="encode"} `, `fovea_origin_fetches_total{result="ok"} 0`, `fovea_store_lookups_total{result="ok"} `, `fovea_traces_total{result="lost"} 0`,
+		`fovea_reloads_total{result="refused"} 0`, `fovea_codec_info{codec="jpeg by `,
 		`fovea_requests_total{failure="not_found",kind="hosted",outcome="failed",status="404"} 1`, `fovea_requests_total{failure="",kind="hosted",outcome="hit",status="200"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {

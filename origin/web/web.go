@@ -64,6 +64,7 @@ type Origin struct {
 	waiting  chan struct{}   // visitors whom the website has not begun to answer
 	hosts    hosts
 	kept     *kept
+	counts   tallies
 }
 
 // viaName is our name in the Via field of what we send.
@@ -209,6 +210,7 @@ func (o *Origin) Get(ctx context.Context, address string) (source origin.Source,
 	fields := map[string]string{}
 	if known != nil {
 		if left := known.until.Sub(o.Now()); left > 0 {
+			o.counts.kept.Add(1)
 			source = known.source
 			source.Fresh = left
 			return source, nil
@@ -298,6 +300,7 @@ func (o *Origin) once(ctx context.Context, u *url.URL, from *Bucket, fields map[
 	for name, value := range fields {
 		request.Header.Set(name, value)
 	}
+	begun := o.Now()
 	m := trail.Of(ctx).Begin("request", "fetch")
 	m.Method, m.Host = request.Method, request.URL.Host
 	o.tell(request, &m)
@@ -314,6 +317,7 @@ func (o *Origin) once(ctx context.Context, u *url.URL, from *Bucket, fields map[
 		return err
 	}()
 	m.End(kindOf(err))
+	o.counts.add(err, m.Status, o.Now().Sub(begun))
 	return err
 }
 
@@ -399,14 +403,16 @@ const trusted = 4 << 20
 func (o *Origin) body(response *http.Response) ([]byte, error) {
 	if n := response.ContentLength; response.StatusCode == http.StatusOK && n > 0 && n <= min(o.MaxBytes, trusted) {
 		b := make([]byte, n) // and not a byte more: what is kept is made of it
-		if _, err := io.ReadFull(response.Body, b); err != nil {
+		read, err := io.ReadFull(response.Body, b)
+		if o.counts.bytes.Add(int64(read)); err != nil {
 			return nil, failure(err, fault.DownloadTimeout)
 		}
 		return b, nil
 	}
 	var b bytes.Buffer
 	b.Grow(int(min(max(response.ContentLength, 0), o.MaxBytes, trusted)) + bytes.MinRead) // ReadFrom wants room to see the end
-	if _, err := b.ReadFrom(http.MaxBytesReader(nil, response.Body, o.MaxBytes)); err != nil {
+	n, err := b.ReadFrom(http.MaxBytesReader(nil, response.Body, o.MaxBytes))
+	if o.counts.bytes.Add(n); err != nil {
 		return nil, failure(err, fault.DownloadTimeout)
 	}
 	return b.Bytes(), nil

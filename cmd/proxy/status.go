@@ -193,7 +193,7 @@ func (c *statusCmd) Run(ctx context.Context, cli *cli, w world) error {
 // write shows a line for each node.
 func (s *fleetStatus) write(to io.Writer, now time.Time) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NODE\tVERSION\tCONFIG\tUP\tREADY\tPURGES HEARD\tDIFFERS")
+	_, _ = fmt.Fprintln(table, "NODE\tVERSION\tCONFIG\tUP\tREADY\tPURGES HEARD\tDIFFERS") // Flush says what failed
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
 		name := n.Host + " " + n.Listen
@@ -221,7 +221,7 @@ func (s *fleetStatus) write(to io.Writer, now time.Time) error {
 		if differs != "" {
 			differs = "! " + differs
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\t%s\t%s\n", name, n.Version, n.Config, now.Sub(n.Started).Round(time.Second), ready, heard, differs)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\t%s\t%s\n", name, n.Version, n.Config, now.Sub(n.Started).Round(time.Second), ready, heard, differs)
 	}
 	return table.Flush()
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fovea-images/fovea/cache/redis/redistest"
 	"github.com/fovea-images/fovea/store"
@@ -72,6 +73,39 @@ func migratesOnce(t *testing.T, server *postgrestest.Server) {
 				t.Error(err)
 			}
 		})
+	}
+	all.Wait()
+	patient := func(url string) error { // it waits for who holds the tables, however short its patience
+		ctx, end := context.WithTimeout(t.Context(), time.Minute)
+		defer end()
+		db, err := OpenPostgres(ctx, Postgres{URL: url + "&connect_timeout=30", Connections: 2, Timeout: 100 * time.Millisecond})
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	}
+	holder := openPostgres(t, url)
+	if err := holder.change(t.Context(), func(ctx context.Context, c *change) error {
+		if err := c.hold(ctx, "migrations", false); err != nil {
+			return err
+		}
+		return c.out(func() error {
+			waited := make(chan error, 1)
+			go func() { waited <- patient(url) }()
+			select {
+			case err := <-waited:
+				return fmt.Errorf("it did not wait: %w", err)
+			case <-time.After(500 * time.Millisecond):
+			}
+			all.Go(func() {
+				if err := <-waited; err != nil {
+					t.Errorf("who waited: %v", err)
+				}
+			})
+			return nil
+		})
+	}); err != nil {
+		t.Error(err)
 	}
 	all.Wait()
 	if got := server.Do(t, "migrated", "SELECT number FROM fovea_migrations"); got != "1\n" {

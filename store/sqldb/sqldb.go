@@ -62,35 +62,39 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, folder string, look
 	}
 	sort.Strings(files)
 	return db.change(ctx, func(ctx context.Context, c *change) error {
-		if err := c.hold(ctx, "migrations", false); err != nil {
-			return err
-		}
-		done, err := c.on.number(ctx, c.tx)
+		// Another starter's migrations, or an index of many images, take what they take.
+		return c.out(func() error { return c.migrate(ctx, migrations, files, look) })
+	})
+}
+
+func (c *change) migrate(ctx context.Context, migrations fs.FS, files []string, look bool) error {
+	if err := c.hold(ctx, "migrations", false); err != nil {
+		return err
+	}
+	done, err := c.on.number(ctx, c.tx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case done > len(files):
+		return fmt.Errorf("it is of version %d, made by a newer program; this one knows %d", done, len(files))
+	case done == len(files):
+		return nil
+	case look && done == 0:
+		return ErrEmpty
+	case look:
+		return fmt.Errorf("it is of version %d; serve brings it to %d", done, len(files))
+	}
+	for _, file := range files[done:] {
+		text, err := fs.ReadFile(migrations, file)
 		if err != nil {
 			return err
 		}
-		if done > len(files) {
-			return fmt.Errorf("it is of version %d, made by a newer program; this one knows %d", done, len(files))
+		if _, err := c.tx.ExecContext(ctx, string(text)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
 		}
-		switch {
-		case done == len(files):
-			return nil
-		case look && done == 0:
-			return ErrEmpty
-		case look:
-			return fmt.Errorf("it is of version %d; serve brings it to %d", done, len(files))
-		}
-		for _, file := range files[done:] {
-			text, err := fs.ReadFile(migrations, file)
-			if err != nil {
-				return err
-			}
-			if _, err := c.tx.ExecContext(ctx, string(text)); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
-		}
-		return c.on.setNumber(ctx, c.tx, len(files))
-	})
+	}
+	return c.on.setNumber(ctx, c.tx, len(files))
 }
 
 // tries is how often a change is begun that another one has spoilt.

@@ -35,7 +35,7 @@ type cli struct {
 	Apitoken apitokenCmd `cmd:"" help:"Make, list and revoke tokens of the management API."`
 	Accounts accountCmd  `cmd:"" name:"account" help:"List and add accounts."`
 	Plugin   pluginCmd   `cmd:"" help:"Begin, try, measure and check rule plugins."`
-	Store    storeCmd    `cmd:"" help:"Verify the embedded store."`
+	Store    storeCmd    `cmd:"" help:"Verify the store, or copy it into another one."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration and say what is wrong with it."`
 	Settings configCmd   `cmd:"" name:"config" help:"Print the configuration that is in force, or every knob there is."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -33,6 +33,7 @@ func keptApp(ctx context.Context, cli *cli, w world) (*app, store.Account, error
 
 type storeCmd struct {
 	Check storeCheckCmd `cmd:"" help:"Verify that every image has its bytes and all bytes have an image."`
+	Copy  storeCopyCmd  `cmd:"" help:"Copy all of the store into that of another configuration, and verify it; run again, it goes on."`
 }
 
 type storeCheckCmd struct {

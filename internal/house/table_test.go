@@ -27,6 +27,7 @@ var rooms = map[string]room{
 	"engine/codec":             {"engine engine/codec/native engine/pixel params internal/fault", "the two ends of the engine"},
 	"engine/codec/native":      {"", "bytes in, bytes out; it knows only the libraries"},
 	"bench":                    {"bench/load bench/rig bench/chart", "it measures the running binary, and no room of it"},
+	"bench/sim":                {"", "arithmetic"},
 	"bench/chart":              {"", "bars and lines"},
 	"bench/load":               {"", "a client"},
 	"bench/rig":                {"", "it starts programs and reads what they cost"},

@@ -72,8 +72,10 @@ type Origin struct {
 	paused  atomic.Int64 // Unix seconds until which Cloudflare wants to be left alone
 	account atomic.Pointer[account]
 
-	mu     sync.Mutex
-	images map[string]remembered
+	mu        sync.Mutex
+	images    map[string]remembered
+	turn      uint64 // of who asked last
+	forgotten uint64 // that of the last Forget
 }
 
 // account is what the API said of the account.

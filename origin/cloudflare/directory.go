@@ -15,11 +15,12 @@ import (
 	"github.com/fovea-images/fovea/token"
 )
 
-// remembered is what was said of one image, and when.
+// remembered is what was said of one image.
 type remembered struct {
 	image store.Image
-	err   error // NotFound
-	at    time.Time
+	err   error     // NotFound
+	at    time.Time // when it was asked for
+	turn  uint64    // of those who ask
 }
 
 // call asks the API.
@@ -69,8 +70,11 @@ func (o *Origin) Image(ctx context.Context, hash, id string) (store.Image, error
 	}
 	o.mu.Lock()
 	known, ok := o.images[id]
+	o.turn++
+	turn := o.turn
 	o.mu.Unlock()
-	age := o.Now().Sub(known.at)
+	now := o.Now()
+	age := now.Sub(known.at)
 	if ok && (known.err == nil && age < o.Remember || known.err != nil && age < missingFor) {
 		return known.image, known.err
 	}
@@ -82,7 +86,7 @@ func (o *Origin) Image(ctx context.Context, hash, id string) (store.Image, error
 		}
 		return store.Image{}, err
 	}
-	o.remember(id, remembered{image, err, o.Now()})
+	o.remember(id, remembered{image, err, now, turn})
 	return image, err
 }
 
@@ -109,9 +113,14 @@ func (o *Origin) look(ctx context.Context, id string) (store.Image, error) {
 	}, nil
 }
 
+// remember keeps r, unless who asked later was answered earlier, or it was asked for
+// before a Forget.
 func (o *Origin) remember(id string, r remembered) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if r.turn < o.forgotten || r.turn < o.images[id].turn {
+		return
+	}
 	for other := range o.images { // any one makes room
 		if len(o.images) < o.Images {
 			break
@@ -230,6 +239,8 @@ func (o *Origin) Run(ctx context.Context, every time.Duration, changed func()) {
 func (o *Origin) Forget(goes func(id string) bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.turn++
+	o.forgotten = o.turn
 	for id, known := range o.images {
 		if goes(id) {
 			known.at = known.at.Add(-o.Remember)

@@ -223,7 +223,10 @@ func (pl *plan) sourceName(src origin.Source) string {
 	if pl.target.Kind == params.Remote {
 		return remoteName(pl.target.Source) + " " + src.Validator
 	}
-	return src.Validator // the hash of the bytes
+	if src.Validator == string(pl.image.Blob) { // the hash of the bytes
+		return src.Validator
+	}
+	return pl.target.Account + "/" + pl.target.Image + " " + src.Validator // others may call two pictures the same
 }
 
 // head is what every answer of the plan carries, with or without a body.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	_ "image/jpeg"
+	"image/jpeg"
 	"io"
 	"log"
 	"net/http"
@@ -472,4 +472,40 @@ func checkConfig(t *testing.T, file, text string) string {
 	var out, complaints bytes.Buffer
 	run(t.Context(), []string{"check", "--config", file, "--data", filepath.Join(filepath.Dir(file), "data")}, world{strings.NewReader(""), &out, &complaints, nil, time.Now})
 	return complaints.String()
+}
+
+// Whoever delivers may give two pictures the same validator: that of a file is often its
+// age and its length.
+func TestPicturesOfTheSameValidatorAreTwo(t *testing.T) {
+	plain := func(shade uint8) []byte {
+		m := image.NewGray(image.Rect(0, 0, 1600, 1300)) // worth a mezzanine
+		for i := range m.Pix {
+			m.Pix[i] = shade
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, m, nil); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	pictures := map[string][]byte{"dark": plain(10), "light": plain(240)}
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("ETag", `"1"`)
+		_, _ = rw.Write(pictures[strings.Split(r.URL.Path, "/")[2]])
+	}))
+	t.Cleanup(site.Close)
+	s := configured(t, fmt.Sprintf("demo: false\norigins:\n  allow_private: [127.0.0.0/8]\ncloudflare:\n  mode: variant\n  delivery: %s\n", site.URL))
+	shade := func(id string) uint32 {
+		t.Helper()
+		response, body := get(t, s.url+demoPath+id+"/w=16,f=jpeg")
+		m, _, err := image.Decode(bytes.NewReader(body))
+		if response.StatusCode != 200 || err != nil {
+			t.Fatalf("%d %v", response.StatusCode, err)
+		}
+		y, _, _, _ := m.At(8, 8).RGBA()
+		return y >> 8
+	}
+	if dark, light := shade("dark"), shade("light"); dark > 50 || light < 200 {
+		t.Errorf("dark is %d, light is %d", dark, light)
+	}
 }

@@ -258,6 +258,7 @@ func (pl *plan) name() string {
 	}
 	if pl.image != nil {
 		b = strconv.AppendInt(append(b, " version="...), pl.image.Version, 10)
+		b = append(append(b, ' '), pl.image.Blob[:min(len(pl.image.Blob), 32)]...) // another database may give the version again
 	}
 	if pl.standsIn() {
 		b = append(b, " stands in"...)

@@ -77,11 +77,11 @@ func warningsText(warnings []Warning) string {
 func TestDeliveryOf(t *testing.T) {
 	site := Site{DeliveryHosts: []string{"img.example.com"}}
 	for url, want := range map[string]string{
-		"https://a.com/cdn-cgi/imagedelivery/h/x/y%20z/public?exp=1": "h x/y z", "https://img.example.com/h/x/public": "h x", "https://a.com/h/x/public": "",
-		"https://a.com/cdn-cgi/imagedelivery/h/x": "", "https://a.com": "", "/cdn-cgi/imagedelivery/h/x/public": "h x", "x": "",
+		"https://a.com/cdn-cgi/imagedelivery/h/x/y%20z/public?exp=1": "h x/y z public", "https://img.example.com/h/x/public": "h x public", "https://a.com/h/x/public": "",
+		"https://a.com/cdn-cgi/imagedelivery/h/x": "", "https://a.com": "", "/cdn-cgi/imagedelivery/h/x/public": "h x public", "x": "",
 	} {
-		account, image, ok := site.DeliveryOf(url)
-		if got := strings.TrimSpace(account + " " + image); got != want || ok != (want != "") {
+		account, image, tail, ok := site.DeliveryOf(url)
+		if got := strings.TrimSpace(account + " " + image + " " + tail); got != want || ok != (want != "") {
 			t.Errorf("%s: %q", url, got)
 		}
 	}

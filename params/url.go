@@ -90,27 +90,28 @@ func SplitTarget(target string) (path, query string) {
 	return path, query
 }
 
-// DeliveryOf returns the account and the image that an absolute URL delivers, if
-// its path is that of a hosted image, on whatever host that is.
-func (s *Site) DeliveryOf(url string) (account, image string, ok bool) {
+// DeliveryOf returns the account and the image that an absolute URL delivers, and the
+// variant or the options that it ends with, if its path is that of a hosted image, on
+// whatever host that is.
+func (s *Site) DeliveryOf(url string) (account, image, tail string, ok bool) {
 	host, target, ok := originForm("", url)
 	path, _, _ := strings.Cut(target, "?")
 	switch {
 	case !ok:
-		return "", "", false
+		return "", "", "", false
 	case strings.HasPrefix(path, deliveryPrefix):
 		path = path[len(deliveryPrefix):]
 	case s.delivers(host):
 		path = strings.TrimPrefix(path, "/")
 	default:
-		return "", "", false
+		return "", "", "", false
 	}
 	first, last := strings.IndexByte(path, '/'), strings.LastIndexByte(path, '/')
 	if first < 0 || first == last {
-		return "", "", false
+		return "", "", "", false
 	}
 	image, err := ParseImageID(path[first+1 : last])
-	return path[:first], image, err == nil
+	return path[:first], image, path[last+1:], err == nil
 }
 
 func (s *Site) delivers(host string) bool {

@@ -56,15 +56,15 @@ func (pl *plan) verify(r *Request, target string, keys []token.Key) token.Grant 
 	return pl.proxy.Tokens.Verify(&token.Request{Path: path, Query: query, Authorization: r.Authorization, Cookie: r.Cookie}, keys, pl.subject(r))
 }
 
-// stillMay asks again, by what is true now, whether the visitor may see a hosted image
+// stillMay asks again, by what is true now, whether the visitor may see the hosted images
 // that it has waited for. Bytes that were fetched meanwhile may be of an image that was
 // not there, or not private, when the wait began; or come from where it is private.
 func (pl *plan) stillMay(ctx context.Context, r *Request, was admission, entry *cache.Entry) (admission, error) {
-	if pl.target.Kind != params.Hosted {
-		return was, nil
+	err := pl.byWay(ctx)
+	if err != nil || pl.target.Kind != params.Hosted {
+		return was, err
 	}
 	now := *pl
-	var err error
 	if now.image, err = pl.proxy.Catalog.Image(ctx, pl.target.Account, pl.target.Image); err != nil {
 		return was, err
 	}

@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +124,14 @@ func (f *fixture) listen() {
 
 // website is the site behind: a few answers that a real one gives.
 func (f *fixture) website(rw http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/cdn-cgi/") { // the zone has us in front of it
+		r.Host = "example.com"
+		behind := httputil.ReverseProxy{Transport: f.client.Transport, Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(&url.URL{Scheme: "http", Host: "example.com"})
+		}}
+		behind.ServeHTTP(rw, r)
+		return
+	}
 	switch r.URL.Path {
 	case "/photo.jpg":
 		rw.Header().Set("ETag", `"origin-1"`)

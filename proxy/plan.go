@@ -101,6 +101,11 @@ func (pl *plan) resolve(ctx context.Context, r *Request, assume *store.Image) er
 	if err := pl.allowOverlays(); err != nil {
 		return err
 	}
+	if !pl.operator {
+		if err := pl.byWay(ctx); err != nil {
+			return err
+		}
+	}
 	m = r.trail.Begin("negotiate", "")
 	pl.options, pl.hints = negotiate.Resolve(pl.options, r.Client)
 	pl.accepts = negotiate.ParseAccept(r.Client.Accept)
@@ -290,12 +295,11 @@ func (pl *plan) Tags() []string {
 	for _, o := range pl.options.Draw {
 		overlays = append(overlays, params.SourceTag(o.Source.Value))
 	}
-	for _, o := range pl.options.Draw {
-		overlays = append(overlays, pl.hostedTags(o.Source.Value)...)
+	for _, d := range pl.delivered() {
+		overlays = append(overlays, d.tags()...)
 	}
 	if t.Kind == params.Remote {
-		source := pl.target.Source.URL()
-		return append(append(overlays, params.SourceTag(source)), pl.hostedTags(source)...)
+		return append(overlays, params.SourceTag(t.Source.URL()))
 	}
 	tags := []string{params.ImageTag(t.Account, t.Image), params.AccountTag(t.Account)}
 	if t.Variant != "" {
@@ -312,16 +316,6 @@ func (pl *plan) tagged(tags []string) *plan {
 	own := *pl
 	own.tags = tags
 	return &own
-}
-
-// hostedTags are those of the hosted image that a source URL delivers: what is made
-// from an image by way of its URL must go when the image does, or becomes private.
-func (pl *plan) hostedTags(source string) []string {
-	account, image, ok := pl.at.Site.DeliveryOf(source)
-	if !ok {
-		return nil
-	}
-	return []string{params.ImageTag(account, image), params.AccountTag(account)}
 }
 
 // fallback is where onerror=redirect sends the client: to the source itself, if

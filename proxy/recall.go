@@ -13,7 +13,8 @@ import (
 // recall remembers the plans of requests that were answered from the cache. A plan
 // follows from a request's text, from the configuration and from what the catalog
 // says; so one for the same text is the same plan as long as the catalog would say the
-// same ([store.Standing.Holds]). Nothing of who asks is in it: each request is
+// same ([store.Standing.Holds]); what is made of hosted images by way of their URLs is not
+// remembered. Nothing of who asks is in it: each request is
 // authorised, whatever is remembered.
 //
 // It is a table without locks. A text has two places in it; of those that share both the
@@ -131,7 +132,7 @@ func (m *recall) keep(ctx context.Context, r *Request, pl *plan) {
 		return
 	}
 	host, target, accept := []byte(r.Host), []byte(r.Target), []byte(r.Client.Accept)
-	if m.find(host, target, accept, r.At) != nil {
+	if m.find(host, target, accept, r.At) != nil || len(pl.delivered()) > 0 {
 		return
 	}
 	known := &recollection{host: r.Host, target: r.Target, accept: r.Client.Accept, path: withoutQuery(r.Target), plan: *pl}

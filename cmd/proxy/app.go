@@ -163,7 +163,7 @@ func newApp(ctx context.Context, settings config.Config, log *telemetry.Log, now
 	complaints.add("traces.propagate: ", err)
 	a.zones = a.manner.at.zones
 	a.web, err = newWeb(settings.Origins, a.zones, func(address string) bool {
-		_, _, hosted := a.at.Load().all.Site.DeliveryOf(address)
+		_, _, _, hosted := a.at.Load().all.Site.DeliveryOf(address)
 		return hosted
 	}, redirects, traced)
 	complaints.add("origins.", err)

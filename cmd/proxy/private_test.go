@@ -454,7 +454,7 @@ func askVectors(t *testing.T, config string, cases []vectorCase) {
 	site := params.Site{DeliveryHosts: []string{"imagedelivery.net"}}
 	ids := map[string]bool{}
 	for _, c := range cases { // every image that is asked for is there
-		if _, id, ok := site.DeliveryOf(c.URL); ok {
+		if _, id, _, ok := site.DeliveryOf(c.URL); ok {
 			ids[id] = true
 		}
 	}

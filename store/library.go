@@ -27,10 +27,24 @@ type Library struct {
 	Left func(ref BlobRef, err error)
 }
 
-func (l *Library) forget(tags ...string) {
-	if l.Forget != nil {
+// forget tells of a change that has ended with err, if it is in force, or may be: its end
+// may not have been heard.
+func (l *Library) forget(err error, tags ...string) {
+	if l.Forget != nil && !refused(err) {
 		l.Forget(tags...)
 	}
+}
+
+// refused reports whether err says that nothing has changed.
+func refused(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch fault.Of(err).Kind {
+	case fault.Internal, fault.Overloaded, fault.Canceled:
+		return errors.Is(err, ErrExists) || errors.Is(err, ErrFull)
+	}
+	return true
 }
 
 // Add keeps body as img, whose header fields the caller has filled in; Blob,
@@ -75,11 +89,11 @@ func (l *Library) put(ctx context.Context, img Image, body []byte, name func(img
 		img.Uploaded = time.Now().UTC().Truncate(time.Millisecond)
 	}
 	named, err := name(img, func() error { return l.there(ctx, img.Blob, body) })
+	l.forget(err, params.ImageTag(img.Account, img.ID))
 	if err != nil {
 		l.drop(ctx, img.Blob)
 		return Image{}, err
 	}
-	l.forget(params.ImageTag(named.Account, named.ID))
 	return named, nil
 }
 
@@ -119,19 +133,17 @@ func (l *Library) Fulfil(ctx context.Context, img Image, body []byte) (Image, er
 // Change changes an image's record. When it returns, requests are answered by it.
 func (l *Library) Change(ctx context.Context, account, id string, c Change) (Image, error) {
 	img, err := l.Names.ChangeImage(ctx, account, id, c)
-	if err == nil {
-		l.forget(params.ImageTag(account, id))
-	}
+	l.forget(err, params.ImageTag(account, id))
 	return img, err
 }
 
 // Remove removes an image. When it returns, nobody is served the image any more.
 func (l *Library) Remove(ctx context.Context, account, id string) error {
 	img, err := l.Names.RemoveImage(ctx, account, id)
+	l.forget(err, params.ImageTag(account, id))
 	if err != nil {
 		return err
 	}
-	l.forget(params.ImageTag(account, id))
 	l.drop(ctx, img.Blob)
 	return nil
 }
@@ -158,20 +170,16 @@ func (l *Library) AddVariant(ctx context.Context, account string, v Variant, mos
 	if !params.ValidVariantName(v.Name) {
 		return fault.New(fault.BadPath, "Expected a variant name of 1 to 99 letters, digits, '-' and '_', received %q", v.Name)
 	}
-	if err := l.Names.AddVariant(ctx, account, v, most); err != nil {
-		return err
-	}
-	l.forget(params.VariantTag(account, v.Name)) // that it was missing is forgotten
-	return nil
+	err := l.Names.AddVariant(ctx, account, v, most)
+	l.forget(err, params.VariantTag(account, v.Name)) // that it was missing is forgotten
+	return err
 }
 
 // ChangeVariant changes a variant as with does, which is called once with what is
 // there and whose error ends the call. No other change happens between.
 func (l *Library) ChangeVariant(ctx context.Context, account, name string, with func(*Variant) error) (Variant, error) {
 	v, err := l.Names.ChangeVariant(ctx, account, name, with)
-	if err == nil {
-		l.forget(params.VariantTag(account, name))
-	}
+	l.forget(err, params.VariantTag(account, name))
 	return v, err
 }
 
@@ -180,11 +188,9 @@ func (l *Library) RemoveVariant(ctx context.Context, account, name string) error
 	if name == PublicVariant {
 		return fault.New(fault.Denied, "The variant public cannot be deleted")
 	}
-	if err := l.Names.RemoveVariant(ctx, account, name); err != nil {
-		return err
-	}
-	l.forget(params.VariantTag(account, name))
-	return nil
+	err := l.Names.RemoveVariant(ctx, account, name)
+	l.forget(err, params.VariantTag(account, name))
+	return err
 }
 
 // EnsureAccount returns the account with this hash, adding it with flexible
@@ -199,16 +205,14 @@ func (l *Library) EnsureAccount(ctx context.Context, hash string, flexible bool)
 	if err := l.Names.AddAccount(ctx, account, NewKey(DefaultKey)); err != nil && !errors.Is(err, ErrExists) {
 		return Account{}, err
 	}
-	l.forget(params.AccountTag(account.Hash))
+	l.forget(nil, params.AccountTag(account.Hash))
 	return l.Names.Account(ctx, account.Hash) // another process may have been first
 }
 
 // ChangeAccount changes an account's settings as with does, like ChangeVariant.
 func (l *Library) ChangeAccount(ctx context.Context, hash string, with func(*Account) error) (Account, error) {
 	a, err := l.Names.ChangeAccount(ctx, hash, with)
-	if err == nil {
-		l.forget(params.AccountTag(hash))
-	}
+	l.forget(err, params.AccountTag(hash))
 	return a, err
 }
 
@@ -230,20 +234,16 @@ func (l *Library) AdoptKey(ctx context.Context, account string, k token.Key) err
 	if k.Value == "" {
 		return fault.New(fault.BadPath, "Expected a key that is not empty")
 	}
-	if err := l.Names.SetKey(ctx, account, k, mostKeys); err != nil {
-		return err
-	}
-	l.forget(params.AccountTag(account))
-	return nil
+	err := l.Names.SetKey(ctx, account, k, mostKeys)
+	l.forget(err, params.AccountTag(account))
+	return err
 }
 
 // RemoveKey removes a key; the last one gives way to a fresh default.
 func (l *Library) RemoveKey(ctx context.Context, account, name string) error {
-	if err := l.Names.RemoveKey(ctx, account, name, NewKey(DefaultKey)); err != nil {
-		return err
-	}
-	l.forget(params.AccountTag(account))
-	return nil
+	err := l.Names.RemoveKey(ctx, account, name, NewKey(DefaultKey))
+	l.forget(err, params.AccountTag(account))
+	return err
 }
 
 // Limits of what waits to be swept.

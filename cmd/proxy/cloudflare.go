@@ -176,13 +176,13 @@ type mirror struct {
 }
 
 // Fetch implements origin.Origin. That an image could not be kept does not concern
-// who asked for it.
+// who asked for it. It is kept as private as it is now: nobody asks Cloudflare again.
 func (m *mirror) Fetch(ctx context.Context, t params.Target) (origin.Source, error) {
 	source, err := m.from.Fetch(ctx, t)
 	if err != nil {
 		return source, err
 	}
-	img, err := m.from.Image(ctx, t.Account, t.Image)
+	img, err := m.from.Fresh(ctx, t.Image)
 	if err == nil {
 		img.Version = 0
 		if err = m.inspect(source.Body, &img); err == nil {

@@ -343,6 +343,21 @@ func TestAnAccountMovesOverWhileItServes(t *testing.T) {
 	becomes(t, s.url+demoPath+"landscape/w=48", 200) // of what was kept
 }
 
+// What is kept stays as it is, so it is not kept by what was remembered of it.
+func TestWhatIsMirroredIsAsPrivateAsItIsNow(t *testing.T) {
+	u := playCloudflare(t)
+	s := u.edge(t, "originals", fmt.Sprintf("  account_id: %s\n  token: %s\n  remember: 10m\n  mirror: true\n", u.account, u.token))
+	if response, _ := get(t, s.url+demoPath+"landscape/no-such-variant"); response.StatusCode == 200 { // its record is remembered
+		t.Fatal(response.StatusCode)
+	}
+	u.call(t, "PATCH", "v1/landscape", `{"requireSignedURLs":true}`)
+	get(t, s.url+demoPath+"landscape/w=64")
+	if text := string(manage(t, s).call(t, "GET", "v1/landscape", "")); !strings.Contains(text, `"requireSignedURLs":true`) {
+		t.Errorf("what was kept is open: %s", text)
+	}
+	becomes(t, s.url+demoPath+"landscape/w=65", 403)
+}
+
 // proofBy signs a path with the first key of the account that u plays.
 func (u *far) proofBy(t *testing.T, path string) string {
 	t.Helper()

@@ -70,23 +70,30 @@ func (o *Origin) Image(ctx context.Context, hash, id string) (store.Image, error
 	}
 	o.mu.Lock()
 	known, ok := o.images[id]
-	o.turn++
-	turn := o.turn
 	o.mu.Unlock()
-	now := o.Now()
-	age := now.Sub(known.at)
+	age := o.Now().Sub(known.at)
 	if ok && (known.err == nil && age < o.Remember || known.err != nil && age < missingFor) {
 		return known.image, known.err
 	}
-	image, err := o.look(ctx, id)
-	if err != nil && !fault.Is(err, fault.NotFound) {
-		if ok && known.err == nil && age < o.Remember+staleFor {
-			known.image.Believed = true
-			return known.image, nil
-		}
-		return store.Image{}, err
+	image, err := o.Fresh(ctx, id)
+	if err != nil && !fault.Is(err, fault.NotFound) && ok && known.err == nil && age < o.Remember+staleFor {
+		known.image.Believed = true
+		return known.image, nil
 	}
-	o.remember(id, remembered{image, err, now, turn})
+	return image, err
+}
+
+// Fresh is Image of the account, of which the API is asked whatever is remembered.
+func (o *Origin) Fresh(ctx context.Context, id string) (store.Image, error) {
+	o.mu.Lock()
+	o.turn++
+	turn := o.turn
+	o.mu.Unlock()
+	at := o.Now()
+	image, err := o.look(ctx, id)
+	if err == nil || fault.Is(err, fault.NotFound) {
+		o.remember(id, remembered{image, err, at, turn})
+	}
 	return image, err
 }
 

@@ -15,7 +15,10 @@ import (
 	"github.com/fovea-images/fovea/store"
 )
 
-var errStalled = errors.New("no byte came in time")
+var (
+	errStalled = errors.New("no byte came in time")
+	errLength  = errors.New("expected the length of the object, received an answer without one")
+)
 
 // Open implements store.Blobs. The last of the bytes are given only once all of them
 // are known to have the hash that they are named by; an answer that breaks off is
@@ -27,7 +30,10 @@ func (s *Store) Open(ctx context.Context, ref store.BlobRef) (io.ReadCloser, int
 	}
 	r := &reader{store: s, caller: ctx, ref: ref, key: key, hash: sha256.New()}
 	var info minio.ObjectInfo
-	if info, err = r.ask(); err == nil && info.Size == 0 {
+	switch info, err = r.ask(); {
+	case err == nil && info.Size < 0:
+		err = errLength
+	case err == nil && info.Size == 0:
 		err = r.verify()
 	}
 	if err != nil {

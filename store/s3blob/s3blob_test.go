@@ -303,6 +303,24 @@ func TestAnswersOfOtherServices(t *testing.T) {
 			t.Errorf("%d conditional writes", conditions)
 		}
 	})
+	t.Run("one that does not say how long an object is, is not read", func(t *testing.T) {
+		s := open(t, server, between(t, server, func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet {
+				return false
+			}
+			w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+			_ = http.NewResponseController(w).Flush() // the length is not known by now
+			_, _ = io.WriteString(w, "a")
+			return true
+		}))
+		r, n, err := s.Open(t.Context(), put(t, s, []byte("a")))
+		if err == nil {
+			_, err = r.Read(make([]byte, 8))
+		}
+		if err == nil || n < 0 || !strings.Contains(err.Error(), "length") {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
 	t.Run("one that cannot list unfinished uploads is listed all the same", func(t *testing.T) {
 		s := open(t, server, between(t, server, func(w http.ResponseWriter, r *http.Request) bool {
 			return r.URL.Query().Has("uploads") && answer(w, http.StatusNotImplemented, "NotImplemented")

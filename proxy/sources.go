@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"container/list"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -11,13 +13,21 @@ import (
 
 // sources bounds how many sources are in memory at once, or on their way there: a crowd
 // of cold URLs must not fill it. No one place that they come from may take what the
-// others need, however slow it is.
+// others need, however slow it is. Who waits is woken when it is let in, and not before:
+// there may be thousands.
 type sources struct {
 	mu      sync.Mutex
 	free    int
 	reserve int            // of free: for places of which there is nothing yet
 	used    map[string]int // by place
-	changed chan struct{}  // closes when one leaves; nil: nobody waits
+	lines   []*sourceLine  // those that wait, by place; the place whose turn is next in front
+}
+
+// sourceLine is who waits for one place, the first to come in front: chan struct{},
+// which close when they are let in.
+type sourceLine struct {
+	place   string
+	waiting list.List
 }
 
 func newSources(n int) *sources {
@@ -26,35 +36,56 @@ func newSources(n int) *sources {
 
 // enter waits for room for one from place, until ctx ends. leave gives it back.
 func (s *sources) enter(ctx context.Context, place string) (leave func(), err error) {
-	for {
-		changed := s.take(place)
-		if changed == nil {
-			return func() { s.leave(place) }, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, fault.Wrap(fault.Overloaded, ctx.Err(), "Too many images are being fetched; try again shortly")
-		}
+	leave = func() { s.leave(place) }
+	line, at := s.take(place)
+	if at == nil {
+		return leave, nil
 	}
-}
-
-// take takes room for one, or returns what closes when there may be some. A place has no
-// more than what it leaves to all others, and nothing of the reserve but its first; our
-// own store, "", is never waited for.
-func (s *sources) take(place string) (changed chan struct{}) {
+	admitted := at.Value.(chan struct{})
+	select {
+	case <-admitted:
+		return leave, nil
+	case <-ctx.Done():
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	select {
+	case <-admitted:
+		return leave, nil
+	default:
+	}
+	line.waiting.Remove(at)
+	s.lines = slices.DeleteFunc(s.lines, func(l *sourceLine) bool { return l.waiting.Len() == 0 })
+	return nil, fault.Wrap(fault.Overloaded, ctx.Err(), "Too many images are being fetched; try again shortly")
+}
+
+// take takes room for one, or lines it up.
+func (s *sources) take(place string) (*sourceLine, *list.Element) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fits(place) { // and so nobody waits for this place
+		s.admit(place)
+		return nil, nil
+	}
+	i := slices.IndexFunc(s.lines, func(l *sourceLine) bool { return l.place == place })
+	if i < 0 {
+		i = len(s.lines)
+		s.lines = append(s.lines, &sourceLine{place: place})
+	}
+	return s.lines[i], s.lines[i].waiting.PushBack(make(chan struct{}))
+}
+
+// fits reports whether there is room for one from place. A place has no more than what
+// it leaves to all others, and nothing of the reserve but its first; our own store, "",
+// is never waited for.
+func (s *sources) fits(place string) bool {
 	used := s.used[place]
-	if s.free > 0 && (used == 0 || place == "" || used <= s.free && s.free > s.reserve) {
-		s.free--
-		s.used[place]++
-		return nil
-	}
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.changed
+	return s.free > 0 && (used == 0 || place == "" || used <= s.free && s.free > s.reserve)
+}
+
+func (s *sources) admit(place string) {
+	s.free--
+	s.used[place]++
 }
 
 func (s *sources) leave(place string) {
@@ -64,9 +95,18 @@ func (s *sources) leave(place string) {
 	if s.used[place]--; s.used[place] == 0 {
 		delete(s.used, place)
 	}
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
+	for i := 0; i < len(s.lines) && s.free > 0; {
+		line := s.lines[i]
+		if !s.fits(line.place) {
+			i++
+			continue
+		}
+		s.admit(line.place)
+		close(line.waiting.Remove(line.waiting.Front()).(chan struct{}))
+		s.lines = slices.Delete(s.lines, i, i+1) // it is the turn of the others
+		if line.waiting.Len() > 0 {
+			s.lines = append(s.lines, line)
+		}
 	}
 }
 

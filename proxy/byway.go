@@ -41,11 +41,11 @@ func (pl *plan) delivered() (all []delivered) {
 // for who delivers it to judge, and so is a proof in its URL.
 func (pl *plan) byWay(ctx context.Context) error {
 	for _, d := range pl.delivered() {
-		image, err := pl.proxy.Catalog.Image(ctx, d.account, d.image)
-		if fault.Is(err, fault.NotFound) {
+		found, err := pl.proxy.Catalog.Find(ctx, d.account, d.image, "")
+		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.WrongAccount) {
 			continue
 		}
-		if err == nil && image.RequireSigned && !d.signed {
+		if err == nil && found.Image.RequireSigned && !d.signed {
 			err = pl.opened(ctx, d)
 		}
 		if err != nil && d.overlay > 0 {

@@ -96,3 +96,31 @@ func BenchmarkDoor(b *testing.B) {
 		})
 	}
 }
+
+// Hits, 304s and what rules have made a hit of are answered without an allocation, but
+// for those of the connection.
+func TestTheDoorAllocatesNothing(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Report = func(Report) {} }, ruled(t, []string{"/p/*"}, nil, "products.wasm"))
+	f.add("shoes", picture(1600, 1200))
+	accept := "Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+	response, _ := f.ask("GET", path("shoes/width=640"), accept)
+	server := NewServer(context.Background(), f.current, ServerOptions{})
+	for name, request := range map[string][]byte{
+		"a hit":           browserRequest(path("shoes/width=640")),
+		"a 304":           browserRequest(path("shoes/width=640"), "If-None-Match: "+response.Header.Get("ETag")),
+		"a hit by a rule": browserRequest("/p/shoes"),
+	} {
+		serve := func(n int) {
+			if err := server.ServeConn(&caller{request: request, n: n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		serve(10) // known from then on
+		const many = 1000
+		once, often := testing.AllocsPerRun(5, func() { serve(1) }), testing.AllocsPerRun(5, func() { serve(many) })
+		// A pool that the race detector empties, or a collection, costs a few.
+		if each := (often - once) / many; each > .1 && !raced {
+			t.Errorf("%s: %.2f allocations", name, each)
+		}
+	}
+}

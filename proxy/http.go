@@ -315,7 +315,8 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 // same text need not be copied.
 func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) Request {
 	h := &rc.Request.Header
-	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), IfNoneMatch: string(h.Peek("If-None-Match")), At: begun.At, Rules: begun.Rules, trail: begun.trail}
+	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), At: begun.At, Rules: begun.Rules, trail: begun.trail}
+	have := h.Peek("If-None-Match")
 	if p.Tokens.Bearer {
 		r.Authorization = string(h.Peek("Authorization"))
 	}
@@ -335,10 +336,11 @@ func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) R
 	if len(accept) == 1 && r.Via == "" {
 		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0], r.At); known != nil {
 			r.Host, r.Target, r.Client.Accept, r.recalled = known.host, known.target, known.accept, known
+			r.IfNoneMatch = same(known.etag(), have)
 			return r
 		}
 	}
-	r.Host, r.Target = string(h.Host()), string(h.RequestURI())
+	r.Host, r.Target, r.IfNoneMatch = string(h.Host()), string(h.RequestURI()), string(have)
 	r.Client = negotiate.Client{
 		Accept: join(accept, ", "), UserAgent: string(h.UserAgent()), ViewportWidth: string(h.Peek("Sec-CH-Viewport-Width")),
 		SaveData: string(h.Peek("Save-Data")), RTT: string(h.Peek("RTT")), ECT: string(h.Peek("ECT")), Downlink: string(h.Peek("Downlink")),

@@ -95,6 +95,14 @@ func (known *recollection) holds(now time.Time) bool {
 	return known.plan.target.Kind != params.Hosted || known.standing.Holds(now)
 }
 
+// etag is that of the answer, if it is known without one.
+func (known *recollection) etag() string {
+	if known.plan.foreseen == nil {
+		return ""
+	}
+	return known.plan.foreseen.ETag
+}
+
 func (known *recollection) cost() int64 {
 	if known == nil {
 		return 0

@@ -75,5 +75,5 @@ func (s *Store) meaning(doing string, err error) error {
 // away is a failure that may be gone a moment later. The cause is told, and not wrapped:
 // that our own wait has ended is not that of who asked.
 func (s *Store) away(doing string, err error) error {
-	return fault.Wrap(fault.Overloaded, fmt.Errorf("s3: %s in the bucket %q at %s: %v", doing, s.Bucket, s.Endpoint, err), "The images' bytes cannot be reached at the moment; try again shortly")
+	return fault.Wrap(fault.Overloaded, fmt.Errorf("s3: %s in the bucket %q at %s: %v", doing, s.Bucket, s.Endpoint, err), "The images' bytes cannot be reached at the moment; try again shortly") //nolint:errorlint // as said above
 }

@@ -224,6 +224,20 @@ func TestCloudflareFirstWithoutAToken(t *testing.T) {
 	}
 }
 
+// A proof that Cloudflare would have to judge, and cannot, is good for one answer.
+func TestWhatStandsInForASignedURLIsNotKept(t *testing.T) {
+	u := playCloudflare(t)
+	s, own := u.ordered(t, "[cloudflare, stored]", "passthrough", "")
+	put(t, own, "pic", 1)
+	u.fail(answers(503))
+	for range 2 {
+		response := becomes(t, s.url+u.proofBy(t, demoPath+"pic/w=16"), 200)
+		if h := response.Header; h.Get("Cache-Control") != "private, no-store" || strings.Contains(h.Get("Cache-Status"), "hit") {
+			t.Errorf("%v", h)
+		}
+	}
+}
+
 func TestOneOfTheTwo(t *testing.T) {
 	u := playCloudflare(t)
 	put(t, u.manager, "theirs", 1)

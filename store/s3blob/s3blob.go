@@ -339,9 +339,12 @@ func (s *Store) Delete(ctx context.Context, ref store.BlobRef) error {
 
 // List implements store.Blobs.
 func (s *Store) List(ctx context.Context, each func(store.BlobRef, time.Time) error) error {
-	listing, cancel := context.WithCancel(ctx)
-	defer cancel()
+	listing, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(s.Timeout, func() { cancel(errStalled) })
+	defer watch.Stop()
 	for object := range s.core.ListObjectsIter(listing, s.Bucket, minio.ListObjectsOptions{Prefix: s.Prefix, Recursive: true}) {
+		watch.Stop() // what is done with a name takes the time that it takes
 		if object.Err != nil {
 			return s.told(ctx, "list", object.Err)
 		}
@@ -350,6 +353,10 @@ func (s *Store) List(ctx context.Context, each func(store.BlobRef, time.Time) er
 				return err
 			}
 		}
+		watch.Reset(s.Timeout)
+	}
+	if context.Cause(listing) == errStalled { //nolint:errorlint // it is wrapped by nobody
+		return s.told(ctx, "list", errStalled)
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("s3: %w", err)
@@ -361,7 +368,9 @@ func (s *Store) List(ctx context.Context, each func(store.BlobRef, time.Time) er
 // them by a rule of its own.
 func (s *Store) abort(ctx context.Context) error {
 	for key, id := "", ""; ; {
-		page, err := s.core.ListMultipartUploads(ctx, s.Bucket, s.Prefix, key, id, "", 1000)
+		limited, cancel := context.WithTimeout(ctx, s.Timeout)
+		page, err := s.core.ListMultipartUploads(limited, s.Bucket, s.Prefix, key, id, "", 1000)
+		cancel()
 		var said minio.ErrorResponse
 		if errors.As(err, &said) && (said.StatusCode == http.StatusNotImplemented || said.StatusCode == http.StatusMethodNotAllowed) {
 			return nil
@@ -373,7 +382,10 @@ func (s *Store) abort(ctx context.Context) error {
 			if ref := store.BlobRef(strings.TrimPrefix(upload.Key, s.Prefix)); !ref.Valid() || time.Since(upload.Initiated) < abandoned {
 				continue
 			}
-			if err := s.core.AbortMultipartUpload(ctx, s.Bucket, upload.Key, upload.UploadID); err != nil && minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
+			limited, cancel := context.WithTimeout(ctx, s.Timeout)
+			err := s.core.AbortMultipartUpload(limited, s.Bucket, upload.Key, upload.UploadID)
+			cancel()
+			if err != nil && minio.ToErrorResponse(err).StatusCode != http.StatusNotFound {
 				return err
 			}
 		}

@@ -1,12 +1,14 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
 )
@@ -67,6 +69,25 @@ func TestAPrivateImageIsClosedByWayOfItsURL(t *testing.T) {
 					t.Errorf("%d %.80s", response.StatusCode, body)
 				}
 			})
+		}
+	}
+}
+
+// closing has images that become private between look-up and fetch.
+type closing struct{ origin.Origin }
+
+func (c closing) Fetch(ctx context.Context, t params.Target) (origin.Source, error) {
+	source, err := c.Origin.Fetch(ctx, t)
+	source.RequireSigned = true
+	return source, err
+}
+
+func TestWhatBecomesPrivateOnTheWayIsNotGiven(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Stored = closing{o.Stored} })
+	f.add("cat", picture(64, 64))
+	for range 2 {
+		if response, body := f.ask(http.MethodGet, path("cat/w=16")); response.StatusCode != 403 {
+			t.Errorf("%d %.80s", response.StatusCode, body)
 		}
 	}
 }

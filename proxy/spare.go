@@ -32,18 +32,15 @@ func (pl *plan) source(ctx context.Context, failure error) (src origin.Source, w
 }
 
 // spared makes an answer that the spare origin had to be asked for give way soon. If the
-// image is private there, nobody keeps it, and who has waited for it must prove that they
-// may see it ([plan.stillMay]). Nor is one kept that was asked for with a proof which
+// image is private there, or has become so since it was looked up, nobody keeps it, and who
+// has waited for it must prove that they may see it ([plan.stillMay]). Nor is one kept that was asked for with a proof which
 // nobody has judged: it may have an end.
 func (pl *plan) spared(entry *cache.Entry, src origin.Source, failure error) {
-	if failure == nil {
-		return
-	}
-	if !fault.Is(failure, fault.NotFound) {
+	if failure != nil && !fault.Is(failure, fault.NotFound) {
 		entry.Fresh = min(entry.Fresh, interim)
 		brief(entry, false)
 	}
-	if pl.signed != "" {
+	if failure != nil && pl.signed != "" {
 		unkept(entry)
 	}
 	if src.RequireSigned && !pl.image.RequireSigned {

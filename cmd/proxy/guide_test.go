@@ -45,6 +45,7 @@ var pages = []page{
 // Pages whose commands other tests run, or nobody.
 var elsewhere = map[string]string{
 	"examples/rules/": "examples/rules builds each as it says and asks a server that has loaded it",
+	"examples/fleet/": "its own test runs it, and the commands that it prints",
 	"bench/":          "its own test does in seconds what takes minutes",
 	"CONTRIBUTING.md": "make test, make lint and go test are what .ci/run does",
 }

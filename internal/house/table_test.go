@@ -55,6 +55,7 @@ var rooms = map[string]room{
 	"deploy/dockerfile":        {"", "a module of its own: the builder is no dependency of ours"},
 	"examples/observability":   {"", "metrics by name, and a test that compares them"},
 	"examples/cloudflare":      {"", "a configuration, and a test that runs it"},
+	"examples/fleet":           {"", "it starts programs, and our binary is one of them"},
 	"examples/site":            {"", "a configuration, and a test that runs it"},
 	"examples/integrations":    {"", "tools of others, and a test that asks for the URLs they build"},
 	"examples/sign":            {"", "what a site does, without us"},

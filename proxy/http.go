@@ -160,6 +160,7 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 	if at.Behind != nil || p.shadow.Ask != nil {
 		switch answer.Kind = at.kind(rc); {
 		case answer.Kind == params.None && at.Behind != nil:
+			answer.Outcome = cache.Bypass
 			return p.pass(trail.With(ctx, request.trail), at, rc, at.Behind)
 		case answer.Kind != params.None && p.shadow.Ask != nil:
 			answer.Outcome = cache.Bypass
@@ -171,6 +172,7 @@ func (p *Proxy) answer(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, r
 	switch string(rc.Method()) {
 	case fasthttp.MethodGet, fasthttp.MethodHead:
 	case fasthttp.MethodOptions:
+		answer.Outcome = cache.Bypass
 		at.preflight(rc)
 		return nil
 	default:

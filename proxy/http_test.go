@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"image"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/valyala/fasthttp/fasthttputil"
 
+	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/origin"
 	"github.com/fovea-images/fovea/params"
 	"github.com/fovea-images/fovea/store"
 )
@@ -366,5 +369,20 @@ func TestExplain(t *testing.T) {
 	}
 	if f.Engine.Stats().Decodes != 0 {
 		t.Error("something was decoded")
+	}
+}
+
+// What is answered by the website behind, or needs no picture, has not failed.
+func TestWhatIsNotFromTheCacheBypassesIt(t *testing.T) {
+	f := newFixture(t, func(o *Options) {
+		o.Host.Behind = func(context.Context, *origin.Forwarded) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		}
+	})
+	for _, tt := range []struct{ method, target string }{{"GET", "/about"}, {"OPTIONS", path("cat/public")}} {
+		f.ask(tt.method, tt.target)
+		if r := <-f.reports; r.Outcome != cache.Bypass || r.Failure != "" {
+			t.Errorf("%s %s: %v %q", tt.method, tt.target, r.Outcome, r.Failure)
+		}
 	}
 }

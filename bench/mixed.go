@@ -59,6 +59,36 @@ func (c *catalogue) picture(i int) []byte {
 	return append(body, c.stem[2:]...)
 }
 
+// answer is what an origin of the pictures says at a path.
+func (c *catalogue) answer(path string) (media string, body []byte) {
+	_, rest, _ := strings.Cut(path, "/m")
+	number, _, _ := strings.Cut(rest, "/")
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 0 || i >= len(c.sizes) {
+		return "", nil
+	}
+	return "image/jpeg", c.picture(i)
+}
+
+// judge tells one picture from another.
+func (c *catalogue) judge(r *load.Request, a *load.Answer, sampled bool) error {
+	err := load.Plain(r, a, sampled)
+	if err == nil && (len(a.Body) != c.sizes[r.Key] || sampled && !bytes.Equal(a.Body, c.picture(r.Key))) {
+		err = fmt.Errorf("%s: another picture than %d, of %d bytes", r.Target(), r.Key, len(a.Body))
+	}
+	return err
+}
+
+// requests ask p for each of the pictures.
+func (c *catalogue) requests(p *rig.Process) []*load.Request {
+	all := make([]*load.Request, len(c.sizes))
+	for i := range all {
+		all[i] = load.Get(p.Address, rig.Path(fmt.Sprintf("m%d", i), "public"), 200, accept)
+		all[i].Key = i
+	}
+	return all
+}
+
 // runMixed asks by Zipf's law for 100,000 pictures with a cache of a tenth of their
 // bytes, and counts what had to be fetched. All caches and the simulated one get the
 // same sequence.
@@ -73,15 +103,7 @@ func runMixed(ctx context.Context, b *bench) error {
 	}
 	capacity := c.total / 10
 	picks := load.NewZipf(images, 1, 1).Sequence(warm + count)
-	b.rig.Origin.Make(func(path string) (string, []byte) {
-		_, rest, _ := strings.Cut(path, "/m")
-		number, _, _ := strings.Cut(rest, "/")
-		i, err := strconv.Atoi(number)
-		if err != nil || i < 0 || i >= images {
-			return "", nil
-		}
-		return "image/jpeg", c.picture(i)
-	})
+	b.rig.Origin.Make(c.answer)
 	f, err := b.rig.Fovea(ctx, append(b.throughCloudflare(), "FOVEA_CACHE_MEMORY="+strconv.FormatInt(capacity, 10))...)
 	if err != nil {
 		return err
@@ -131,23 +153,12 @@ func runMixed(ctx context.Context, b *bench) error {
 // hitRatio sends the sequence to p and returns the share that it did not fetch, of
 // those behind the first warm ones, in percent.
 func (b *bench) hitRatio(ctx context.Context, p *rig.Process, c *catalogue, picks []int, warm int) (float64, error) {
-	requests := make([]*load.Request, len(c.sizes))
-	for i := range requests {
-		requests[i] = load.Get(p.Address, rig.Path(fmt.Sprintf("m%d", i), "public"), 200, accept)
-		requests[i].Key = i
-	}
-	judge := func(r *load.Request, a *load.Answer, sampled bool) error {
-		err := load.Plain(r, a, sampled)
-		if err == nil && (len(a.Body) != c.sizes[r.Key] || sampled && !bytes.Equal(a.Body, c.picture(r.Key))) {
-			err = fmt.Errorf("%s: another picture than %d, of %d bytes", r.Target(), r.Key, len(a.Body))
-		}
-		return err
-	}
+	requests := c.requests(p)
 	var fetched, before int64
 	for _, part := range [][]int{picks[:warm], picks[warm:]} {
 		before = b.rig.Origin.Fetches("")
 		got, err := load.Run(ctx, load.Plan{
-			Address: p.Address, Connections: 16, Count: len(part), Sample: 64, Judge: judge,
+			Address: p.Address, Connections: 16, Count: len(part), Sample: 64, Judge: c.judge,
 			Next: func(i int) *load.Request { return requests[part[i]] },
 		})
 		if got != nil {

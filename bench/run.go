@@ -32,6 +32,7 @@ func scenarios() []scenario {
 		{"srcset", "eight sizes of one new source at once", runSrcset},
 		{"herd", "1,000 clients, one URL that nobody has seen", runHerd},
 		{"mixed", "100,000 pictures by Zipf's law, a cache of a tenth of their bytes", runMixed},
+		{"tiers", "one node and three, with memory alone, files, and Redis", runTiers},
 		{"overload", "ten times as many new pictures as can be made", runOverload},
 		{"slow-origin", "hits beside an origin that takes two seconds", runSlowOrigin},
 		{"slow-client", "hits beside clients that read and write a byte at a time", runSlowClient},

@@ -375,7 +375,7 @@ func TestExplain(t *testing.T) {
 // What is answered by the website behind, or needs no picture, has not failed.
 func TestWhatIsNotFromTheCacheBypassesIt(t *testing.T) {
 	f := newFixture(t, func(o *Options) {
-		o.Host.Behind = func(context.Context, *origin.Forwarded) (*http.Response, error) {
+		o.Behind = func(context.Context, *origin.Forwarded) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 		}
 	})

@@ -128,8 +128,8 @@ func TestTraces(t *testing.T) {
 		demoPath + "none/w=64 failed":                        "parse resolve",
 		"/cdn-cgi/image/w=9/" + friendly + "/told.png miss":  "parse negotiate cache(fetch(request) transform(queue decode resize encode)) answer",
 		"/cdn-cgi/image/w=9/" + strange + "/untold.png miss": "parse negotiate cache(fetch(request) transform(queue decode resize encode)) answer",
-		"/p/x failed":              "rules forward(request) rules",
-		"/elsewhere failed":        "forward(request)",
+		"/p/x bypass":              "rules forward(request) rules",
+		"/elsewhere bypass":        "forward(request)",
 		"/client/v4/accounts call": "",
 	} {
 		got, ok := phases[request]

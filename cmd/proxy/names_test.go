@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fovea-images/fovea/cache/redis/redistest"
 	"github.com/fovea-images/fovea/cmd/proxy/demo"
@@ -19,15 +21,21 @@ import (
 // on one folder.
 func nodes(t *testing.T, n int, text string) []*running {
 	t.Helper()
+	return nodesAt(t, text, slices.Repeat([]func() time.Time{time.Now}, n)...)
+}
+
+// nodesAt starts a node for each clock.
+func nodesAt(t *testing.T, text string, clocks ...func() time.Time) []*running {
+	t.Helper()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "fovea.yaml")
 	var all []*running
-	for range n {
+	for _, now := range clocks {
 		admin := freeAddress(t)
 		if err := os.WriteFile(file, []byte(text+"admin: {listen: '"+admin+"'}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := start(t, "--config", file, "--data", folder)
+		s := startAt(t, now, "--config", file, "--data", folder)
 		s.admin = "http://" + admin
 		all = append(all, s)
 	}

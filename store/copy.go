@@ -21,7 +21,8 @@ import (
 type Copying struct {
 	From, To *Library
 	AtOnce   int // images; 8
-	// Remove removes from the target what the source does not have.
+	// Remove removes from the target the images that the source does not have. Their bytes
+	// are for a sweep of the target to remove: the source may have its bytes in the same place.
 	Remove bool
 }
 
@@ -245,15 +246,9 @@ func (c *Copying) bytes(ctx context.Context, img *Image) error {
 		return err
 	}
 	if ref != img.Blob || put != img.Bytes {
-		return errors.Join(fmt.Errorf("expected %d bytes of the hash %s, received %d of %s", img.Bytes, img.Blob, put, ref), c.unwanted(ctx, ref))
+		return fmt.Errorf("expected %d bytes of the hash %s, received %d of %s", img.Bytes, img.Blob, put, ref)
 	}
 	return nil
-}
-
-// unwanted removes bytes from the target that nobody there has.
-func (c *Copying) unwanted(ctx context.Context, ref BlobRef) error {
-	_, err := c.To.Names.RemoveBlob(ctx, ref, func() error { return c.To.Blobs.Delete(ctx, ref) })
-	return err
 }
 
 // surplus finds the images of the target that the source does not have.
@@ -277,7 +272,7 @@ func (c *Copying) surplus(ctx context.Context, account string, done *Copied) err
 				found = append(found, page[i].ID)
 				continue
 			}
-			if err := c.To.Remove(ctx, account, page[i].ID); err != nil {
+			if _, err := c.To.Names.RemoveImage(ctx, account, page[i].ID); err != nil {
 				return err
 			}
 			done.Removed++

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -50,6 +51,7 @@ func (h *hosts) enter(ctx context.Context, name string) (leave func(failed bool)
 	}
 	at := h.all[name]
 	if at == nil {
+		h.forget()
 		at = &host{slots: make(chan struct{}, h.slots)}
 		h.all[name] = at
 	}
@@ -81,6 +83,22 @@ func (h *hosts) enter(ctx context.Context, name string) (leave func(failed bool)
 		<-at.slots
 		h.left(name, at, &failed)
 	}, nil
+}
+
+// maxHosts bounds how many hosts are known because they have failed: visitors name them.
+const maxHosts = 4096
+
+// forget makes room where there is none: of hosts that nobody asks, first those that are
+// not left alone.
+func (h *hosts) forget() {
+	if len(h.all) < maxHosts {
+		return
+	}
+	now := h.now()
+	maps.DeleteFunc(h.all, func(_ string, at *host) bool { return at.users == 0 && !now.Before(at.until) })
+	if len(h.all) > maxHosts/2 { // else it would be looked for again at once
+		maps.DeleteFunc(h.all, func(_ string, at *host) bool { return at.users == 0 })
+	}
 }
 
 // left takes note of an outcome; nil is none.

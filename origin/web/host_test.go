@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -276,4 +277,43 @@ func TestAForgottenSourceIsFetchedAnew(t *testing.T) {
 	meanwhile = nil
 	get("/c", 5)
 	get("/c", 5)
+}
+
+// Whoever may name hosts can name as many as he likes that do not answer.
+func TestHostsThatFailAreRememberedWithinABound(t *testing.T) {
+	now := time.Unix(0, 0)
+	h := &hosts{slots: 32, now: func() time.Time { return now }}
+	fail := func(name string, times int) {
+		for range times {
+			leave, err := h.enter(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leave(true)
+		}
+	}
+	busy, err := h.enter(t.Context(), "busy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fail("broken", breakAfter)
+	for i := range 3 * maxHosts {
+		fail(strconv.Itoa(i), 1)
+	}
+	if n := len(h.all); n > maxHosts {
+		t.Errorf("%d hosts are remembered; expected at most %d", n, maxHosts)
+	}
+	if h.all["busy"] == nil {
+		t.Error("one that is asked is forgotten")
+	}
+	busy(false)
+	if _, err := h.enter(t.Context(), "broken"); !errors.Is(err, errBroken) {
+		t.Errorf("one that is left alone: %v", err)
+	}
+	now = now.Add(breakFor)
+	if leave, err := h.enter(t.Context(), "broken"); err != nil {
+		t.Errorf("afterwards: %v", err)
+	} else {
+		leave(false)
+	}
 }

@@ -149,20 +149,27 @@ func (l *Library) Remove(ctx context.Context, account, id string) error {
 }
 
 // drop removes bytes if no name has them any more. What was asked for has happened
-// already, so it does not end with who asked, and it does not fail for them.
+// already, so it does not fail for who asked.
 func (l *Library) drop(ctx context.Context, ref BlobRef) {
 	if ref == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropPatience)
-	defer cancel()
-	_, err := l.Names.RemoveBlob(ctx, ref, func() error { return l.Blobs.Delete(ctx, ref) })
-	if err != nil && l.Left != nil {
+	if _, err := l.erase(ctx, ref); err != nil && l.Left != nil {
 		l.Left(ref, err)
 	}
 }
 
-const dropPatience = 15 * time.Second
+// erasing is longer than the patience of Names and Blobs together.
+const erasing = time.Minute
+
+// erase removes bytes if no name has them, and reports whether it did. It does not end
+// with who asked: a removal that nobody waits for any more may happen yet, once the bytes
+// have been named.
+func (l *Library) erase(ctx context.Context, ref BlobRef) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), erasing)
+	defer cancel()
+	return l.Names.RemoveBlob(ctx, ref, func() error { return l.Blobs.Delete(ctx, ref) })
+}
 
 // AddVariant adds a variant; a name that is taken is ErrExists, one more than
 // most is ErrFull.
@@ -266,7 +273,7 @@ func (l *Library) Expire(ctx context.Context, now time.Time) error {
 // under way, which would have to put them again.
 func (l *Library) Sweep(ctx context.Context, now time.Time, grace time.Duration) (removed int, err error) {
 	err = l.unnamed(ctx, now.Add(-grace), func(ref BlobRef) error {
-		gone, err := l.Names.RemoveBlob(ctx, ref, func() error { return l.Blobs.Delete(ctx, ref) })
+		gone, err := l.erase(ctx, ref)
 		if gone {
 			removed++
 		}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fovea-images/fovea/internal/fault"
 	"github.com/fovea-images/fovea/store"
@@ -114,5 +116,36 @@ func TestAChangeWhoseEndWasNotHeardIsLookedFor(t *testing.T) {
 	}
 	if after := known(); after != "private true, gone true, without variant true, keys 2" {
 		t.Error(after)
+	}
+}
+
+// stopping is Blobs whose service hears of a removal when who asked for it is told to stop.
+type stopping struct {
+	store.Blobs
+	stop context.CancelFunc
+}
+
+func (s *stopping) Delete(ctx context.Context, ref store.BlobRef) error {
+	s.stop()
+	if err := ctx.Err(); err != nil {
+		return err // and it may happen yet
+	}
+	return s.Blobs.Delete(ctx, ref)
+}
+
+// Bytes are held until it is known that they are gone: a removal that nobody waits for any
+// more might take them from an upload.
+func TestARemovalOfBytesThatHasBegunIsWaitedFor(t *testing.T) {
+	f := newFixture(t)
+	ref, _, err := f.library.Blobs.Put(t.Context(), strings.NewReader("left by a crash"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	f.library.Blobs = &stopping{f.library.Blobs, stop}
+	removed, err := f.library.Sweep(ctx, time.Now().Add(2*time.Hour), time.Hour)
+	if removed != 1 || err != nil && !errors.Is(err, context.Canceled) || f.bytes(t, ref) != "gone" {
+		t.Errorf("%d removed, %v, the bytes are: %s", removed, err, f.bytes(t, ref))
 	}
 }

@@ -18,6 +18,8 @@ func (db *DB) List(ctx context.Context, q store.Query) (list []store.Image, err 
 	if len(q.Where) == 0 && q.Search == "" {
 		return all(ctx, db.read, db.read.stmt(s.text.String()), scanImage, s.values...)
 	}
+	ctx, end := db.read.limit(ctx)
+	defer end()
 	query, err := db.read.PrepareContext(ctx, db.read.spell(s.text.String())) // of too many forms to be kept
 	if err != nil {
 		return nil, db.read.failed(err)

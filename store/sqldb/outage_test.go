@@ -95,6 +95,11 @@ func TestADatabaseThatIsAway(t *testing.T) {
 			if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "z"}, false, nil); !fault.Is(err, fault.Overloaded) {
 				t.Errorf("an image: %v", err)
 			}
+			patient, end := context.WithTimeout(t.Context(), 20*time.Second)
+			defer end()
+			if _, err := db.List(patient, store.Query{Account: a.Hash, Search: "a", Limit: 1}); !fault.Is(err, fault.Overloaded) || patient.Err() != nil {
+				t.Errorf("a search: %v, %v", err, patient.Err())
+			}
 			if _, err := db.Image(t.Context(), a.Hash, "a"); !fault.Is(err, fault.Overloaded) {
 				t.Errorf("a look: %v", err)
 			}

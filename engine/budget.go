@@ -103,7 +103,9 @@ func (b *budget) line(bytes int64, as rank) (*place, *list.Element, error) {
 	switch {
 	case as == idle && b.low.Len() < b.room:
 		return p, b.low.PushBack(p), nil
-	case as == idle, as == usual && b.queue.Len() >= b.places():
+	case as == idle:
+		return nil, nil, b.full()
+	case as == usual && b.queue.Len() >= b.places():
 		return nil, nil, b.refuse()
 	}
 	if b.queue.Len() == 0 {
@@ -129,11 +131,16 @@ func (b *budget) places() int {
 	return b.room
 }
 
-// refuse turns the caller away.
+// refuse turns away a caller who has somebody waiting, which is what overload is.
 func (b *budget) refuse() error {
 	if b.stands() {
 		b.until = time.Now().Add(burst)
 	}
+	return b.full()
+}
+
+// full turns the caller away.
+func (b *budget) full() error {
 	b.shed++
 	return fault.New(fault.Overloaded, "Too many images are being made; try again shortly")
 }

@@ -193,6 +193,37 @@ func TestBudgetThatIsOverloaded(t *testing.T) {
 	})
 }
 
+// Work that nobody waits for is turned away for want of room, and says nothing of those
+// who wait.
+func TestIdleWorkThatIsTurnedAwayProlongsNoOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1, 4, 100, time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		asks := func(n int, as rank) {
+			for range n {
+				go func() { _ = b.enter(ctx, 1, as) }()
+				synctest.Wait()
+			}
+		}
+		asks(1+2, usual)
+		asks(4, idle)
+		<-time.After(burst)
+		asks(1, usual) // one too many for a queue that stands
+		b.leave(1)
+		b.leave(1)
+		for range 3 {
+			<-time.After(burst / 2)
+			asks(1, idle)
+		}
+		asks(4, usual)
+		if _, queued, shed, _ := b.counts(); queued != 4 || shed != 1+3 {
+			t.Errorf("%d wait and %d were turned away, expected 4 and 4", queued, shed)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // What waits is told by the order in which it is admitted.
 func TestBudgetOfBytes(t *testing.T) {
 	type ask struct {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type node struct {
 	running
 	file    string
 	address string
+	within  []string // before the command
 	command *exec.Cmd
 	ended   chan error
 }
@@ -34,11 +36,20 @@ type node struct {
 // and ends it with the test.
 func newNode(t *testing.T, text, blobs string) *node {
 	t.Helper()
+	return newNodeAt(t, nil, freeAddress(t), freeAddress(t), text, blobs)
+}
+
+// newNodeAt starts one by way of the command within, at these addresses.
+func newNodeAt(t *testing.T, within []string, address, admin, text, blobs string) *node {
+	t.Helper()
 	folder := t.TempDir()
-	n := &node{file: filepath.Join(folder, "fovea.yaml"), address: freeAddress(t), running: running{log: &logged{}, data: filepath.Join(folder, "data")}}
-	admin := freeAddress(t)
-	n.url, n.admin = "http://"+n.address, "http://"+admin
-	if err := os.WriteFile(n.file, []byte("listen: "+n.address+"\nadmin: {listen: '"+admin+"'}\n"+text), 0o600); err != nil {
+	n := &node{within: within, file: filepath.Join(folder, "fovea.yaml"), address: address, running: running{log: &logged{}, data: filepath.Join(folder, "data")}}
+	n.url, n.admin = "http://"+address, "http://"+admin
+	secret := ""
+	if within != nil { // it does not listen on loopback
+		secret = ", token: no-secret-of-anybody"
+	}
+	if err := os.WriteFile(n.file, []byte("listen: "+n.address+"\nadmin: {listen: '"+admin+"'"+secret+"}\n"+text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(n.data, 0o700); err != nil {
@@ -54,7 +65,8 @@ func newNode(t *testing.T, text, blobs string) *node {
 
 func (n *node) run(t *testing.T) {
 	t.Helper()
-	n.command = exec.CommandContext(context.WithoutCancel(t.Context()), "proxy", "serve", "--config", n.file, "--data", n.data)
+	args := append(slices.Clone(n.within), "proxy", "serve", "--config", n.file, "--data", n.data)
+	n.command = exec.CommandContext(context.WithoutCancel(t.Context()), args[0], args[1:]...)
 	n.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	n.command.Stderr = n.log
 	out, err := n.command.StdoutPipe()

@@ -203,3 +203,15 @@ func TestASlowDatabaseIsSlowAndNoMore(t *testing.T) {
 	way.delay.Store(int64(time.Minute))
 	redistest.Until(t, "one that is slower than all patience is not believed", func() bool { return !db.Vouched() })
 }
+
+// What is called for while names are held must not be called once they no longer are.
+func TestAChangeThatWasEndedCallsNobody(t *testing.T) {
+	ended := make(chan struct{})
+	c := &change{on: &pool{dialect: postgresDialect{}, patience: time.Minute}}
+	c.watch = time.AfterFunc(0, func() { close(ended) })
+	<-ended
+	err := c.out(func() error { t.Error("it has called"); return nil })
+	if !fault.Is(err, fault.Overloaded) {
+		t.Errorf("%v", err)
+	}
+}

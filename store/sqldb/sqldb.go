@@ -143,11 +143,14 @@ func (c *change) run(ctx context.Context, do func(context.Context, *change) erro
 	return nil
 }
 
-// out calls what is not the database's business, however long that takes.
+// out calls what is not the database's business, however long that takes; not in a change
+// that has ended, which holds nothing any more.
 func (c *change) out(call func() error) error {
 	c.called = true
 	if c.watch != nil {
-		c.watch.Stop()
+		if !c.watch.Stop() {
+			return c.on.failed(context.DeadlineExceeded)
+		}
 		defer c.watch.Reset(c.on.patience)
 	}
 	return call()

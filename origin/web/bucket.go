@@ -92,11 +92,17 @@ func (b *Bucket) sign(request *http.Request) *http.Request {
 // signedBody marks requests that are signed.
 const signedBody = "X-Amz-Content-Sha256"
 
-// request makes the request for u, which is from a bucket unless from is nil.
+// request makes the request for u, which is from a bucket unless from is nil. Who it
+// names, as that of an import may, is a field.
 func (o *Origin) request(ctx context.Context, u *url.URL, from *Bucket) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, fault.Wrap(fault.BadSource, withoutURL(err), "The source is no URL that can be fetched")
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		request.SetBasicAuth(u.User.Username(), password)
+		request.URL.User = nil // whatever is made of this URL does not have it
 	}
 	if from != nil {
 		request = from.sign(request)

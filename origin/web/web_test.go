@@ -277,3 +277,34 @@ func TestWhatRedirectsCarry(t *testing.T) {
 		t.Errorf("six redirects: %v", err)
 	}
 }
+
+// Imports may name a password in their URL (RFC 7617); where that leads, nobody is told it.
+func TestAPasswordInAURLIsShownToItsHostAlone(t *testing.T) {
+	var elsewhere string
+	_, further := web(t, Options{}, func(rw http.ResponseWriter, r *http.Request) {
+		elsewhere = r.Header.Get("Authorization") + "!"
+		_, _ = rw.Write([]byte("abc"))
+	})
+	w, address := web(t, Options{}, func(rw http.ResponseWriter, r *http.Request) {
+		user, password, ok := r.BasicAuth()
+		switch {
+		case !ok || user != "user" || password != "se:cret":
+			rw.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/near":
+			http.Redirect(rw, r, "/picture", http.StatusFound)
+		case r.URL.Path == "/far":
+			http.Redirect(rw, r, further, http.StatusFound)
+		default:
+			_, _ = rw.Write([]byte("abc"))
+		}
+	})
+	named := strings.Replace(address, "://", "://user:se%3Acret@", 1)
+	for _, path := range []string{"/picture", "/near", "/far"} {
+		if got, err := w.Get(t.Context(), named+path); err != nil || string(got.Body) != "abc" {
+			t.Errorf("%s: %q, %v", path, got.Body, err)
+		}
+	}
+	if elsewhere != "!" {
+		t.Errorf("another host was told %q", elsewhere)
+	}
+}

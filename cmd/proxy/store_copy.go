@@ -82,14 +82,19 @@ func (c *storeCopyCmd) verify(ctx context.Context, to *app, w world) error {
 	return nil
 }
 
-// openedStore opens the store of settings. there: it must be there already.
+// openedStore opens the store of settings. there: it must be there already, and nothing is
+// made in its database.
 func openedStore(ctx context.Context, settings config.Config, w world, there bool) (*app, error) {
 	if there && settings.Store.Database == "" {
 		if _, err := os.Stat(filepath.Join(settings.Data, namesFile)); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("data: expected a store in %q, found none", settings.Data)
 		}
 	}
-	a, err := newApp(ctx, settings, telemetry.NoLog(), w.now, working)
+	to := working
+	if there {
+		to = looking
+	}
+	a, err := newApp(ctx, settings, telemetry.NoLog(), w.now, to)
 	if err != nil {
 		return nil, err
 	}

@@ -197,6 +197,26 @@ func TestAStoreIsCopiedThereAndBack(t *testing.T) {
 	})
 }
 
+// A database that has no store is no store that was copied, nor made one.
+func TestACopyOfAnEmptyDatabaseMakesNothingInIt(t *testing.T) {
+	server := postgrestest.Start(t)
+	write := func(name, text string) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte("data: '"+filepath.Join(filepath.Dir(file), "data")+"'\ndemo: false\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	from, to := write("from.yaml", "store: {database: '"+server.Database(t, "mistyped")+"'}\n"), write("to.yaml", "")
+	code, out, complaints := said(t, nil, "store", "copy", "--config", from, "--to", to)
+	if code != 1 || !strings.Contains(complaints, "it has no tables yet") {
+		t.Errorf("%d %s%s", code, out, complaints)
+	}
+	if got := server.Do(t, "mistyped", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); got != "0\n" {
+		t.Errorf("tables: %s", got)
+	}
+}
+
 // madeToken makes an API token in the store of a configuration.
 func madeToken(t *testing.T, file string) string {
 	t.Helper()

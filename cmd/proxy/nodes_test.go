@@ -255,3 +255,19 @@ func TestANodeLeavesBeforeItStops(t *testing.T) {
 		t.Errorf("meanwhile: %d, the connection ends %v", response.StatusCode, response.Close)
 	}
 }
+
+func TestASecondSignalEndsADrain(t *testing.T) {
+	n := newNodeAt(t, nil, freeAddress(t), freeAddress(t), "drain: 10m\n", t.TempDir())
+	for range 2 {
+		if err := n.command.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if n.isReady() {
+			redistest.Until(t, "it says that it ends", func() bool { return !n.isReady() })
+		}
+	}
+	if err := <-n.ended; err == nil {
+		t.Error("it ended as if it had drained")
+	}
+	n.ended <- nil
+}

@@ -140,11 +140,37 @@ func New(o Options) (*Cache, error) {
 // However many ask for a key, one fill runs. A caller that comes after a purge
 // neither gets nor waits for anything begun before it.
 func (c *Cache) Get(ctx context.Context, key string, job Job) (*Entry, Outcome, error) {
+	entry, _ := c.Look(ctx, key, c.time())
+	return c.Rest(ctx, key, entry, job)
+}
+
+// Look returns what is at hand for key at now, no slower tier being asked, and whether
+// it is a Hit. If it is none, the caller turns to Rest with it, nil or not. Look calls
+// for no job, and with a true clock reads none.
+func (c *Cache) Look(ctx context.Context, key string, now time.Time) (entry *Entry, hit bool) {
+	if !c.vouched() {
+		return nil, false
+	}
+	if c.Fleet != nil {
+		now = c.time() // that of all its nodes
+	}
+	entry, ok := c.Tier.Get(ctx, key)
+	if !ok || !c.good(entry, now, false) {
+		return nil, false
+	}
+	return entry, entry.Fault == nil && now.Sub(entry.Filled) < entry.Fresh
+}
+
+// Rest is what Get does after Look. To ask a tier twice would count what it does not
+// have as asked for twice as often as what it has, which is how it chooses what to keep.
+func (c *Cache) Rest(ctx context.Context, key string, entry *Entry, job Job) (*Entry, Outcome, error) {
 	if !c.vouched() {
 		return c.fill(ctx, key, job)
 	}
 	now := c.time()
-	entry := c.find(ctx, key, now, false)
+	if entry == nil || !c.good(entry, now, false) {
+		entry = c.further(ctx, key, now, false)
+	}
 	if entry == nil {
 		return c.fill(ctx, key, job)
 	}
@@ -165,23 +191,6 @@ func (c *Cache) Get(ctx context.Context, key string, job Job) (*Entry, Outcome, 
 		return fresh, outcome, err
 	}
 	return c.fill(ctx, key, job)
-}
-
-// Fresh returns the entry of key that Get would call a Hit at now, if it is at hand: no
-// slower tier is asked. Otherwise it returns nil, and the caller turns to Get. It calls
-// for no job, and with a true clock reads none.
-func (c *Cache) Fresh(ctx context.Context, key string, now time.Time) *Entry {
-	if !c.vouched() {
-		return nil
-	}
-	if c.Fleet != nil {
-		now = c.time() // that of all its nodes
-	}
-	entry, ok := c.Tier.Get(ctx, key)
-	if !ok || entry.Fault != nil || !c.good(entry, now, true) {
-		return nil
-	}
-	return entry
 }
 
 // passing reports whether a failure says nothing about the image itself, so that

@@ -17,10 +17,12 @@ type exact struct {
 	entries map[string]*Entry
 	refuse  bool
 	missed  func() // called once, after a Get that finds nothing
+	asked   int
 }
 
 func (x *exact) Get(_ context.Context, key string) (*Entry, bool) {
 	x.mu.Lock()
+	x.asked++
 	e, ok := x.entries[key]
 	missed := x.missed
 	if !ok {
@@ -91,10 +93,10 @@ func newFixture(t *testing.T) *fixture {
 // want gets "k" by j and compares what comes; body "" wants an error or a fault.
 func (f *fixture) want(j Job, body string, outcome Outcome) {
 	f.t.Helper()
-	fresh := f.Fresh(f.t.Context(), "k", f.now())
+	at, hit := f.Look(f.t.Context(), "k", f.now())
 	e, o, err := f.Get(f.t.Context(), "k", j)
-	if (fresh != nil) != (o == Hit) || fresh != nil && fresh != e {
-		f.t.Fatalf("Fresh got %v where Get got %v", fresh, o)
+	if hit != (o == Hit) || hit && at != e {
+		f.t.Fatalf("Look got %v, %v where Get got %v", at, hit, o)
 	}
 	got := ""
 	if err == nil && e.Fault == nil {
@@ -107,6 +109,25 @@ func (f *fixture) want(j Job, body string, outcome Outcome) {
 
 // landed waits for the flights under way.
 func (f *fixture) waitForFlights() { f.running.Wait() }
+
+// A tier that keeps what is asked for most must not be told of misses twice as loudly.
+func TestTheFirstTierIsAskedOnce(t *testing.T) {
+	f := newFixture(t)
+	var n atomic.Int64
+	for _, want := range []int{2, 1} { // a fill looks once more before it begins
+		f.tier.asked = 0
+		entry, hit := f.Look(t.Context(), "k", f.now())
+		if !hit {
+			if _, _, err := f.Rest(t.Context(), "k", entry, text("a", &n)); err != nil {
+				t.Fatal(err)
+			}
+			f.waitForFlights()
+		}
+		if f.tier.asked != want {
+			t.Errorf("asked %d times, want %d", f.tier.asked, want)
+		}
+	}
+}
 
 func TestGet(t *testing.T) {
 	var n atomic.Int64

@@ -14,6 +14,11 @@ func (c *Cache) find(ctx context.Context, key string, now time.Time, fresh bool)
 	if entry, ok := c.Tier.Get(ctx, key); ok && c.good(entry, now, fresh) {
 		return entry
 	}
+	return c.further(ctx, key, now, fresh)
+}
+
+// further is find behind the first tier.
+func (c *Cache) further(ctx context.Context, key string, now time.Time, fresh bool) *Entry {
 	for i, tier := range c.Slower {
 		entry, ok := tier.Get(ctx, key)
 		if !ok || !c.good(entry, now, fresh) {

@@ -295,12 +295,13 @@ func (p *Proxy) Serve(ctx context.Context, r *Request) (Answer, error) {
 		return answer, nil
 	}
 	m := r.trail.Begin("cache", "")
-	entry, outcome := p.Cache.Fresh(ctx, pl.key, r.At), cache.Hit
-	if entry == nil {
+	entry, hit := p.Cache.Look(ctx, pl.key, r.At)
+	outcome := cache.Hit
+	if !hit {
 		if r.Rules != nil && pl.shared {
 			pl = pl.tagged(r.Rules.Tags())
 		}
-		entry, outcome, err = p.Cache.Get(ctx, pl.key, pl.job(r))
+		entry, outcome, err = p.Cache.Rest(ctx, pl.key, entry, pl.job(r))
 	}
 	m.End(kindOf(err))
 	answer.Outcome = outcome

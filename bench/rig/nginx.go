@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 )
 
 // nginxConfig is nginx as its documentation advises for a busy cache: a worker a
@@ -16,15 +17,15 @@ const nginxConfig = `daemon off;
 worker_processes auto;
 pid %[1]s/nginx.pid;
 error_log stderr error;
-worker_rlimit_nofile 65536;
-events { worker_connections 16384; }
+worker_rlimit_nofile %[7]d;
+events { worker_connections %[6]d; }
 http {
   access_log %[1]s/access.log combined buffer=64k flush=1s;
   sendfile on;
   tcp_nopush on;
   keepalive_timeout 60s;
   keepalive_requests 100000000;
-  open_file_cache max=200000 inactive=10m;
+  open_file_cache max=%[6]d inactive=10m;
   open_file_cache_valid 10m;
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/temp; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
   proxy_cache_path %[1]s/cache levels=1:2 keys_zone=images:64m max_size=%[4]d inactive=1d use_temp_path=off;
@@ -66,7 +67,11 @@ func (r *Rig) Nginx(ctx context.Context, cache int64) (*Process, error) {
 		p.About = firstLine(ctx, nginx, "-v") + ", proxy_cache in files, sendfile, a worker a processor, reuseport; access log buffered, on"
 	}
 	file := filepath.Join(p.folder, "nginx.conf")
-	config := fmt.Sprintf(nginxConfig, p.folder, r.Origin.Address, p.Address, max(cache, 1<<20), keep)
+	files, err := openFiles()
+	if err != nil {
+		return nil, err
+	}
+	config := fmt.Sprintf(nginxConfig, p.folder, r.Origin.Address, p.Address, max(cache, 1<<20), keep, files/2, files)
 	r.note(fmt.Sprintf("nginx-%d.conf", cache), config)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
@@ -75,6 +80,14 @@ func (r *Rig) Nginx(ctx context.Context, cache int64) (*Process, error) {
 		return nil, err
 	}
 	return p, p.answers(ctx)
+}
+
+// openFiles is how many files a process may have open here. A worker that remembers as
+// many has none left for connections, and stands still.
+func openFiles() (uint64, error) {
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	return limit.Max, err
 }
 
 // Kept is how many bytes nginx's cache has in its files.

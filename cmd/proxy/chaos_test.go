@@ -251,7 +251,7 @@ func (f *fleet) everywhere(t *testing.T, p *swatch, width int) {
 
 func TestAFleetSurvives(t *testing.T) {
 	if os.Getenv("FOVEA_SLOW") == "" {
-		t.Skip("takes a minute: FOVEA_SLOW=1")
+		t.Skip("takes a minute: FOVEA_SLOW=1 go test ./cmd/proxy -run TestAFleetSurvives, as .ci/run does")
 	}
 	f := newFleet(t)
 	for len(f.pictures) < 24 {

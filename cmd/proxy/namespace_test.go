@@ -33,7 +33,7 @@ func newNamespace(t *testing.T) *namespace {
 		if os.Getenv("CI") != "" {
 			t.Fatal("ip is not installed, and in CI it must be: apt-get install iproute2")
 		}
-		t.Skip("needs ip: apt-get install iproute2")
+		t.Skip("needs ip: apt-get install iproute2, then FOVEA_SLOW=1 go test ./cmd/proxy -run TestANodeThatIsCutOff, as .ci/run does")
 	}
 	ns := &namespace{name: fmt.Sprint("fovea", os.Getpid()), subnet: fmt.Sprintf("198.18.%d.", os.Getpid()%256)}
 	if err := ip("netns", "add", ns.name); err != nil {

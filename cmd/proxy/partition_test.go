@@ -295,7 +295,7 @@ func (p *parted) agree(t *testing.T, moved bool) {
 // side: it shows none of them for longer than is said, and agrees when it is back.
 func TestANodeThatIsCutOffShowsNothingOld(t *testing.T) {
 	if os.Getenv("FOVEA_SLOW") == "" {
-		t.Skip("takes a minute: FOVEA_SLOW=1")
+		t.Skip("takes a minute: FOVEA_SLOW=1 go test ./cmd/proxy -run TestANodeThatIsCutOff, as .ci/run does")
 	}
 	database, shared := postgrestest.Start(t), redistest.Start(t)
 	number := 0

@@ -21,6 +21,7 @@ const (
 	maxWritten = 256 << 10 // bytes of everything but the body, overwritten ones included
 	maxTags    = 8
 	maxVary    = 16
+	maxTraced  = 100 // lines of a step that are kept for people
 )
 
 // Kind says whose headers are meant.
@@ -478,6 +479,9 @@ func (x *Exchange) ignore(name []byte) {
 
 // Vary says that the answer depends on a request header.
 func (x *Exchange) Vary(name []byte) error {
+	if err := x.spend(len(name)); err != nil { // before it is kept: a rule may say one thing often
+		return err
+	}
 	if !ValidHeaderName(name) {
 		return errName
 	}
@@ -491,7 +495,7 @@ func (x *Exchange) Vary(name []byte) error {
 		return fmt.Errorf("expected at most %d names for Vary", maxVary)
 	}
 	x.vary = append(x.vary, Field{Name: name})
-	return x.spend(len(name))
+	return nil
 }
 
 // varyList reads the value of a Vary header.
@@ -576,6 +580,11 @@ func (x *Exchange) Log(level slog.Level, text []byte) {
 	line := x.link.journal.Line(level, text, x.proofs())
 	if x.steps != nil {
 		step := &(*x.steps)[len(*x.steps)-1]
-		step.Log = append(step.Log, level.String()+" "+line)
+		switch n := len(step.Log); {
+		case n < maxTraced:
+			step.Log = append(step.Log, level.String()+" "+line)
+		case n == maxTraced:
+			step.Log = append(step.Log, "and more")
+		}
 	}
 }

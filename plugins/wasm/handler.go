@@ -87,9 +87,22 @@ func (c *call) must(err error) {
 	}
 }
 
-// bytes is a stretch of the guest's memory, for reading at once. The upper halves of its
-// place and length may hold anything.
+// short is how many bytes of the guest's a call of it may have us read for nothing.
+const short = 4 << 10
+
+// bytes is a stretch of the guest's memory, for reading at once. What is done with a long
+// one takes as long as it is, and is paid for.
 func (c *call) bytes(at, length uint64) []byte {
+	b := c.stretch(at, length)
+	if len(b) > short {
+		c.charge(uint64(len(b)))
+	}
+	return b
+}
+
+// stretch is one of the guest's memory. The upper halves of its place and length may hold
+// anything.
+func (c *call) stretch(at, length uint64) []byte {
 	b, ok := c.module.Memory().Read(uint32(at), uint32(length))
 	if !ok {
 		c.refuse("the pointer %d and the length %d are outside of the memory", uint32(at), uint32(length))
@@ -119,7 +132,7 @@ func (c *call) room(at, limit uint64) []byte {
 	if uint32(limit) == 0 { // it asks for the length alone
 		return nil
 	}
-	return c.bytes(at, limit)
+	return c.stretch(at, limit)
 }
 
 // level reads a level; on is false for none.
@@ -290,7 +303,7 @@ func (c *call) readBody(kind, at, limit uint64) uint64 {
 		c.refuse("expected room to read into, received none")
 	}
 	x := c.x()
-	n := copy(c.bytes(at, limit), x.Body)
+	n := copy(c.stretch(at, limit), x.Body)
 	x.Body = x.Body[n:]
 	if len(x.Body) == 0 {
 		return eof | uint64(n)

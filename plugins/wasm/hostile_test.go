@@ -55,6 +55,9 @@ func TestHostileGuests(t *testing.T) {
 		{"grow.wasm", "", ""},          // it gets what it may have, and is replaced
 		{"flood.wasm", plugins.Refused, "write_body: expected a body of at most 1048576 bytes"},
 		{"chatter.wasm", plugins.Budget, "used up its budget"},
+		{"vary.wasm", plugins.Refused, "vary: expected a rule to write at most 262144 bytes"},
+		{"names.wasm", plugins.Budget, "used up its budget"},
+		{"fields.wasm", plugins.Budget, "used up its budget"},
 		{"exit.wasm", plugins.Trap, "exited with status 0"},
 		{"leak.wasm", "", ""},
 		{"garbage.wasm", "", ""},
@@ -300,5 +303,20 @@ func TestTheWayBackIsToTheSameInstance(t *testing.T) {
 	chain.Release(x)
 	if f := send(t, chain, nil); f == nil || f.Reason != plugins.Start {
 		t.Errorf("a closed rule was called: %v", f)
+	}
+}
+
+// Who asks what a rule does is told of its first lines, however many it writes.
+func TestATraceOfARuleHasAnEnd(t *testing.T) {
+	chain, _ := chainOf(t, Options{File: "testdata/chatter.wasm"})
+	x := chain.Begin()
+	defer chain.Release(x)
+	x.Trace()
+	x.Load([]byte("GET"), []byte("/p/shoe"))
+	if err := chain.Request(t.Context(), x); err == nil {
+		t.Error("no failure")
+	}
+	if log := x.Steps()[0].Log; len(log) != 101 || log[0] != "WARN again\n" || log[100] != "and more" {
+		t.Errorf("%d lines: %.200q", len(log), log)
 	}
 }

@@ -88,6 +88,8 @@ func TestEveryCallInEveryLanguage(t *testing.T) {
 					chain.Release(x)
 				})
 			}
+			t.Run("takes what visitors send", func(t *testing.T) { takesAll(t, chain) })
+			t.Run("ends at the end of its scratch", func(t *testing.T) { endsInTime(t, module, string(table.Config)) })
 			t.Run("comes back to the answer", func(t *testing.T) { comesBack(t, chain) })
 			t.Run("leaks nothing", func(t *testing.T) { staysSmall(t, chain) })
 			if lang == "go" { // the one with a collector, which would hide what is allocated
@@ -108,12 +110,18 @@ func TestEveryCallInEveryLanguage(t *testing.T) {
 
 func load(t testing.TB, module, config string, expose []string) *plugins.Chain {
 	t.Helper()
+	return chained(t, module, config, expose, 0, nil)
+}
+
+// chained is a chain of one rule, with a budget and a clock.
+func chained(t testing.TB, module, config string, expose []string, budget int64, now func() time.Time) *plugins.Chain {
+	t.Helper()
 	journal := plugins.NewJournal("survey", slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), time.Now)
-	rule, err := wasm.New(t.Context(), wasm.Options{File: module, Config: config, Journal: journal, Instances: 1, Requests: 1 << 40})
+	rule, err := wasm.New(t.Context(), wasm.Options{File: module, Config: config, Journal: journal, Instances: 1, Requests: 1 << 40, Budget: budget})
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := plugins.New(plugins.Options{Links: []plugins.Link{{Name: "survey", Match: []string{"/**"}, Expose: expose, Rule: rule, Journal: journal}}})
+	chain, err := plugins.New(plugins.Options{Now: now, Links: []plugins.Link{{Name: "survey", Match: []string{"/**"}, Expose: expose, Rule: rule, Journal: journal}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +185,53 @@ func comesBack(t *testing.T, chain *plugins.Chain) {
 	want := map[string][]string{"x-late": {"404|1|(1)(2)|1|text/plain", "7"}, "x-waiting": {}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// takesAll sends what visitors may, up to the 16 KiB that the proxy reads.
+func takesAll(t *testing.T, chain *plugins.Chain) {
+	for _, tt := range []struct {
+		name, query, header, want string
+	}{
+		{"many parameters", "?" + strings.Repeat("&", 12_000) + "v=1", "", "x-param: 1"},
+		{"a second question mark", "??v=1", "", "x-param: "},
+		{"many cookies", "", "Cookie: " + strings.Repeat("a;", 6_000) + "ab=b", "x-cookie: b"},
+		{"many spaces", "", "Cookie: " + strings.Repeat(" ", 12_000) + "ab=b", "x-cookie: b"},
+		{"no UTF-8", "", "X-Many: " + strings.Repeat("\xff", 12_000), "x-many: 12000"},
+		{"half a pair of surrogates", "", `X-Json: {"a":"\ud800\u0041"}`, "x-json: \uFFFDA"},
+		{"two of them", "", `X-Json: {"a":"\ud800\ud83d\ude00"}`, "x-json: \uFFFD\U0001F600"},
+		{"no digits", "", `X-Json: {"a":"\u+123"}`, "x-json: \uFFFD"},
+		{"an end in an escape", "", `X-Json: {"a":"\u"}`, "x-json: \uFFFD"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x, err := ask(t, chain, "/survey/hard"+tt.query, []string{tt.header})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer chain.Release(x)
+			if answer := x.Steps()[0].Answer; !slices.Contains(answer, "+ "+tt.want) {
+				t.Errorf("%.300q lacks %q", answer, tt.want)
+			}
+		})
+	}
+}
+
+// endsInTime fills the scratch: whatever is left at the end, the rule says that it was
+// too little, and has written nothing over anything.
+func endsInTime(t *testing.T, module, config string) {
+	var now time.Time
+	chain := chained(t, module, config, nil, 500_000_000, func() time.Time {
+		now = now.Add(time.Minute) // it may fail as often as it likes
+		return now
+	})
+	for n := range 32 {
+		for path, header := range map[string]string{"/survey/full": "X-Many: aaaaaaaa", "/survey/escapes": `X-Json: {"a":"aaaaaaaa\u"}`} {
+			x, err := ask(t, chain, path+"?"+strings.Repeat("n", n), []string{header})
+			if step := x.Steps()[0]; err == nil || !strings.Contains(strings.Join(step.Log, "\n"), "64 KiB of scratch memory") {
+				t.Errorf("%s, %d: %s: %v %q", path, n, step.Outcome, err, step.Log)
+			}
+			chain.Release(x)
+		}
 	}
 }
 

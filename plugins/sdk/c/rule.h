@@ -566,12 +566,13 @@ RULE_INLINE rule_u32 rule_json_unit(text s, rule_u32 i) {
   return n;
 }
 
-/* The text of a JSON string without its quotes; never longer than it. */
+/* The text of a JSON string without its quotes. It is longer than that by one
+   byte if that ends within an escape. */
 RULE_INLINE text rule_json_unescape(text s) {
   if (rule_index(s, '\\') < 0) return s;
   char *out = rule_free();
   rule_u32 n = 0, before = rule_scratch.used;
-  rule_take(s.len);
+  rule_take(s.len + 1);
   for (rule_u32 i = 0; i < s.len; i++) {
     char c = s.at[i];
     if (c != '\\' || i + 1 == s.len) { out[n++] = c; continue; }

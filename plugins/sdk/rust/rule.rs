@@ -124,8 +124,10 @@ fn bytes<'a>(write: impl FnOnce(*mut u8, usize) -> usize) -> &'a mut [u8] {
 }
 
 fn utf8(bytes: &mut [u8]) -> &str {
-    while let Err(bad) = std::str::from_utf8(bytes) {
-        bytes[bad.valid_up_to()] = b'?';
+    let mut from = 0;
+    while let Err(bad) = std::str::from_utf8(&bytes[from..]) {
+        from += bad.valid_up_to();
+        bytes[from] = b'?';
     }
     unsafe { std::str::from_utf8_unchecked(bytes) }
 }
@@ -310,7 +312,7 @@ impl Request {
     /// let size = r.param("size");
     /// ```
     pub fn param(&self, name: &str) -> &str {
-        pair(self.query().trim_start_matches('?'), name, '&')
+        pair(self.query().strip_prefix('?').unwrap_or(""), name, '&')
     }
 
     /// Changes path and query to the parts, joined.
@@ -911,14 +913,15 @@ fn value(text: &[u8], i: usize) -> usize {
     }
 }
 
-/// The text of a JSON string without its quotes; never longer than it.
+/// The text of a JSON string without its quotes. It is longer than that by one
+/// byte if that ends within an escape.
 fn unescaped<'a>(inner: &'a str) -> &'a str {
     if !inner.contains('\\') {
         return inner;
     }
     made(|buf, limit| {
-        if inner.len() > limit {
-            return inner.len();
+        if inner.len() + 1 > limit {
+            return inner.len() + 1;
         }
         let mut n = 0;
         let mut put = |c: char| {
@@ -969,5 +972,8 @@ fn unescaped<'a>(inner: &'a str) -> &'a str {
 fn unit(rest: &mut &str) -> u32 {
     let digits = rest.get(..4).unwrap_or("");
     *rest = rest.get(4..).unwrap_or("");
+    if !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+        return 0xFFFD; // a sign would be taken for a part of the number
+    }
     u32::from_str_radix(digits, 16).unwrap_or(0xFFFD)
 }

@@ -183,8 +183,9 @@ func unescaped(text string) string {
 			char := unit(text, i+1)
 			i += 4
 			if utf16.IsSurrogate(char) && i+2 < len(text) && text[i+1:i+3] == `\u` {
-				char = utf16.DecodeRune(char, unit(text, i+3))
-				i += 6
+				if both := utf16.DecodeRune(char, unit(text, i+3)); both != utf8.RuneError {
+					char, i = both, i+6
+				}
 			}
 			out = utf8.AppendRune(out, char)
 		default:

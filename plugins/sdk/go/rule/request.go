@@ -56,7 +56,7 @@ func (r *Request) Query() string {
 // Param is the value of the first parameter of that name in the query,
 // escapes and all.
 func (r *Request) Param(name string) string {
-	return pair(strings.TrimPrefix(r.Query(), "?"), name, "&")
+	return pair(strings.TrimPrefix(r.Query(), "?"), name, '&')
 }
 
 // SetURI changes path and query to the parts, joined.
@@ -93,7 +93,7 @@ func (r *Request) RemoveHeader(name string) { removeHeader(ofRequest, name) }
 // cookie under expose.
 func (r *Request) Cookie(name string) string {
 	for line := range r.Headers("cookie") {
-		if value := pair(line, name, ";"); value != "" {
+		if value := pair(line, name, ';'); value != "" {
 			return value
 		}
 	}
@@ -101,12 +101,16 @@ func (r *Request) Cookie(name string) string {
 }
 
 // pair is the value of name among name=value pairs.
-func pair(text, name, between string) string {
-	for text != "" {
-		var one string
-		one, text, _ = strings.Cut(text, between)
-		if key, value, ok := strings.Cut(strings.TrimLeft(one, " "), "="); ok && key == name {
-			return value
+func pair(text, name string, between byte) string {
+	for i, end := 0, 0; i < len(text); i = end + 1 { // by hand: a visitor may send thousands
+		for end = i; end < len(text) && text[end] != between; {
+			end++
+		}
+		for i < end && text[i] == ' ' {
+			i++
+		}
+		if equals := i + len(name); equals < end && text[equals] == '=' && text[i:equals] == name {
+			return text[equals+1 : end]
 		}
 	}
 	return ""

@@ -57,7 +57,7 @@ func TestTextsAreJoinedWithoutAllocating(t *testing.T) {
 	sizes, s := `{"l":1600,"m":"8\u00300","s":320}`, "m"
 	if n := testing.AllocsPerRun(100, func() {
 		begin()
-		if Join("/", s, "/", Member(sizes, s)) != "/m/800" || pair("a=1; ab=b", "ab", ";") != "b" || Number(640) != "640" {
+		if Join("/", s, "/", Member(sizes, s)) != "/m/800" || pair("a=1; ab=b", "ab", ';') != "b" || Number(640) != "640" {
 			t.Fail()
 		}
 	}); n != 0 {

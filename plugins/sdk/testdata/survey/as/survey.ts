@@ -79,7 +79,20 @@ function survey(): Verdict {
   } else if (path.equals("/survey/answer")) return answer(418, "text/x-tea", text("no ").add("coffee"));
   else if (path.equals("/survey/redirect")) return redirect(307, text("https://example.com").add(Request.uri()));
   else if (path.equals("/survey/deny")) return deny(text("not ").add("yet"));
-  else if (path.equals("/survey/overflow")) for (let i = 0; i < 5000; i++) text("0123456789").add("abcdef");
+  else if (path.equals("/survey/hard")) {
+    Response.setHeader("x-param", Request.param("v"));
+    Response.setHeader("x-cookie", Request.cookie("ab"));
+    Response.setHeader("x-many", number(Request.header("x-many").len));
+    Response.setHeader("x-json", Request.header("x-json").member("a"));
+  } else if (path.equals("/survey/full")) {
+    for (let i = 0; i < 10000; i++) {
+      const all = Request.headers("x-many");
+      if (all.byte(all.len - 2) != 97) return NEXT;
+    }
+  } else if (path.equals("/survey/escapes")) {
+    const json = Request.header("x-json");
+    for (let i = 0; i < 10000; i++) json.member("a");
+  } else if (path.equals("/survey/overflow")) for (let i = 0; i < 5000; i++) text("0123456789").add("abcdef");
   return NEXT;
 }
 

@@ -87,7 +87,20 @@ RULE_HANDLE_REQUEST {
     return rule_redirect(307, PARTS(T("https://example.com"), rule_uri()));
   else if (IS("deny"))
     return rule_deny(rule_join(PARTS(T("not "), T("yet"))));
-  else if (IS("overflow"))
+  else if (IS("hard")) {
+    SAY("x-param", rule_param(T("v")));
+    SAY("x-cookie", rule_cookie(T("ab")));
+    SAY("x-many", rule_number(rule_header(T("x-many")).len));
+    SAY("x-json", rule_member(rule_header(T("x-json")), PARTS(T("a"))));
+  } else if (IS("full")) {
+    for (int i = 0; i < 10000; i++) {
+      text all = rule_headers(T("x-many"));
+      if (all.at[all.len - 2] != 'a') return rule_next;
+    }
+  } else if (IS("escapes")) {
+    text json = rule_header(T("x-json"));
+    for (int i = 0; i < 10000; i++) rule_member(json, PARTS(T("a")));
+  } else if (IS("overflow"))
     for (int i = 0; i < 5000; i++) rule_join(PARTS(T("0123456789"), T("abcdef")));
   return rule_next;
 }

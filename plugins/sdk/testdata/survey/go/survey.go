@@ -74,6 +74,24 @@ func survey(r *rule.Request) rule.Verdict {
 		return r.Redirect(307, "https://example.com", r.URI())
 	case "/survey/deny":
 		return r.Deny("not ", "yet")
+	case "/survey/hard":
+		say("x-param", r.Param("v"))
+		say("x-cookie", r.Cookie("ab"))
+		say("x-many", rule.Number(int64(len(r.Header("x-many")))))
+		say("x-json", rule.Member(r.Header("x-json"), "a"))
+	case "/survey/full":
+		for range 10_000 {
+			for value := range r.Headers("x-many") {
+				if value[len(value)-1] != 'a' {
+					return rule.Next
+				}
+			}
+		}
+	case "/survey/escapes":
+		json := r.Header("x-json")
+		for range 10_000 {
+			rule.Member(json, "a")
+		}
 	case "/survey/overflow":
 		for range 5000 {
 			rule.Join("0123456789", "abcdef")

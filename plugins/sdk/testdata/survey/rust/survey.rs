@@ -102,6 +102,25 @@ fn survey(r: &Request) -> Verdict {
         "/survey/answer" => return r.answer(418, "text/x-tea", &["no ", "coffee"]),
         "/survey/redirect" => return r.redirect(307, &["https://example.com", r.uri()]),
         "/survey/deny" => return r.deny(&["not ", "yet"]),
+        "/survey/hard" => {
+            say("x-param", &[r.param("v")]);
+            say("x-cookie", &[r.cookie("ab")]);
+            say("x-many", &[&number(r.header("x-many").len() as i64)]);
+            say("x-json", &[r.member(r.header("x-json"), &["a"])]);
+        }
+        "/survey/full" => {
+            for _ in 0..10_000 {
+                if r.headers("x-many").any(|value| !value.ends_with('a')) {
+                    return NEXT;
+                }
+            }
+        }
+        "/survey/escapes" => {
+            let json = r.header("x-json");
+            for _ in 0..10_000 {
+                r.member(json, &["a"]);
+            }
+        }
         "/survey/overflow" => {
             for _ in 0..5000 {
                 r.join(&["0123456789", "abcdef"]);

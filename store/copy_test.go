@@ -3,8 +3,10 @@ package store_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/fovea-images/fovea/store"
+	"github.com/fovea-images/fovea/store/fsblob"
 	"github.com/fovea-images/fovea/store/sqldb"
 )
 
@@ -47,4 +49,43 @@ func TestWhatACopyRemovesFromTheTargetTakesNoBytesOfTheSource(t *testing.T) {
 	if got := f.bytes(t, stays.Blob); got != "the same" {
 		t.Errorf("the bytes of an image of the source: %s", got)
 	}
+}
+
+// The target may still be removing the bytes that it is to have again.
+func TestACopyMeetsNoRemovalOfTheTarget(t *testing.T) {
+	f := newFixture(t)
+	img, err := f.add(t, "a", "the same", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "names.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = names.Close() })
+	blobs, err := fsblob.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := &store.Library{Names: names, Blobs: blobs}
+	copying := &store.Copying{From: f.library, To: to}
+	run := func(copied, kept int) {
+		t.Helper()
+		if done, err := copying.Run(t.Context()); err != nil || done.Images != copied || done.Kept != kept {
+			t.Fatalf("%+v, %v", done, err)
+		}
+	}
+	run(1, 0)
+	if err := to.Remove(t.Context(), f.account.Hash, "a"); err != nil {
+		t.Fatal(err)
+	}
+	run(1, 0)
+	run(0, 1)
+	if err := blobs.Delete(t.Context(), img.Blob); err != nil { // that is late
+		t.Fatal(err)
+	}
+	if found, err := to.Check(t.Context(), time.Now(), time.Hour, true); err != nil || found.Images != 1 || len(found.Missing) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	run(0, 1)
 }

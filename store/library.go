@@ -42,7 +42,7 @@ func refused(err error) bool {
 	}
 	switch fault.Of(err).Kind {
 	case fault.Internal, fault.Overloaded, fault.Canceled:
-		return errors.Is(err, ErrExists) || errors.Is(err, ErrFull)
+		return errors.Is(err, ErrExists) || errors.Is(err, ErrFull) || errors.Is(err, ErrRemoved)
 	}
 	return true
 }
@@ -61,8 +61,8 @@ func (l *Library) Add(ctx context.Context, img Image, body []byte, replace bool)
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return Image{}, err
 	}
-	if img, err = l.put(ctx, img, body, func(img Image, there func() error) (Image, error) {
-		return l.Names.AddImage(ctx, img, replace, there)
+	if img, err = l.put(ctx, img, body, func(img Image) (Image, error) {
+		return l.Names.AddImage(ctx, img, replace)
 	}); err != nil {
 		return Image{}, err
 	}
@@ -79,36 +79,31 @@ func checkID(id string) error {
 	return nil
 }
 
-// put keeps bytes and then their name. Bytes that get none are removed.
-func (l *Library) put(ctx context.Context, img Image, body []byte, name func(img Image, there func() error) (Image, error)) (Image, error) {
+// put keeps bytes and then their name. Bytes that get none are removed. Those of whose
+// name a removal may still be under way are kept under another one, which it cannot meet.
+func (l *Library) put(ctx context.Context, img Image, body []byte, name func(img Image) (Image, error)) (Image, error) {
+	named, err := l.putAs(ctx, "", &img, body, name)
+	if errors.Is(err, ErrRemoved) {
+		named, err = l.putAs(ctx, img.Blob.Apart(), &img, body, name)
+	}
+	return named, err
+}
+
+func (l *Library) putAs(ctx context.Context, as BlobRef, img *Image, body []byte, name func(img Image) (Image, error)) (Image, error) {
 	var err error
-	if img.Blob, img.Bytes, err = l.Blobs.Put(ctx, bytes.NewReader(body)); err != nil {
+	if img.Blob, img.Bytes, err = l.Blobs.Put(ctx, as, bytes.NewReader(body)); err != nil {
 		return Image{}, fmt.Errorf("keep the bytes of %s: %w", img.ID, err)
 	}
 	if img.Uploaded.IsZero() {
 		img.Uploaded = time.Now().UTC().Truncate(time.Millisecond)
 	}
-	named, err := name(img, func() error { return l.there(ctx, img.Blob, body) })
+	named, err := name(*img)
 	l.forget(err, params.ImageTag(img.Account, img.ID))
 	if err != nil {
 		l.drop(ctx, img.Blob)
 		return Image{}, err
 	}
 	return named, nil
-}
-
-// there sees that the bytes are where they were put. Whoever had the same bytes may
-// have been the last to have them, and has removed them meanwhile.
-func (l *Library) there(ctx context.Context, ref BlobRef, body []byte) error {
-	r, _, err := l.Blobs.Open(ctx, ref)
-	if fault.Is(err, fault.NotFound) {
-		_, _, err = l.Blobs.Put(ctx, bytes.NewReader(body))
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	return r.Close()
 }
 
 // Promise adds img as a draft: a record without bytes, until its Expires. A taken
@@ -118,16 +113,14 @@ func (l *Library) Promise(ctx context.Context, img Image) (Image, error) {
 		return Image{}, err
 	}
 	img.Draft = true
-	return l.Names.AddImage(ctx, img, false, nil)
+	return l.Names.AddImage(ctx, img, false)
 }
 
 // Fulfil keeps body for the draft of img's id, which becomes an image; everything
 // of img but its filename and header fields comes from the draft. A draft that is
 // not there, has expired or was fulfilled is a *fault.Error of kind NotFound.
 func (l *Library) Fulfil(ctx context.Context, img Image, body []byte) (Image, error) {
-	return l.put(ctx, img, body, func(img Image, there func() error) (Image, error) {
-		return l.Names.FillDraft(ctx, img, there)
-	})
+	return l.put(ctx, img, body, func(img Image) (Image, error) { return l.Names.FillDraft(ctx, img) })
 }
 
 // Change changes an image's record. When it returns, requests are answered by it.
@@ -160,15 +153,20 @@ func (l *Library) drop(ctx context.Context, ref BlobRef) {
 }
 
 // erasing is longer than the patience of Names and Blobs together.
-const erasing = time.Minute
+const erasing = 2 * time.Minute
 
-// erase removes bytes if no name has them, and reports whether it did. It does not end
-// with who asked: a removal that nobody waits for any more may happen yet, once the bytes
-// have been named.
+// erase removes bytes if no image has them, and reports whether it did. It does not end
+// with who asked, so that little is left to the sweep. The tombstone stays: a removal that
+// nobody waits for any more may happen yet.
 func (l *Library) erase(ctx context.Context, ref BlobRef) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), erasing)
 	defer cancel()
-	return l.Names.RemoveBlob(ctx, ref, func() error { return l.Blobs.Delete(ctx, ref) })
+	buried, err := l.Names.AddTombstone(ctx, ref, time.Now())
+	if err != nil || !buried {
+		return false, err
+	}
+	err = l.Blobs.Delete(ctx, ref)
+	return err == nil, err
 }
 
 // AddVariant adds a variant; a name that is taken is ErrExists, one more than
@@ -257,14 +255,19 @@ func (l *Library) RemoveKey(ctx context.Context, account, name string) error {
 const (
 	draftGrace = time.Hour // drafts stay for so long after their expiry (R-draft)
 	grantGrace = 24 * time.Hour
+	// A removal of bytes that was asked for may be carried out until so long afterwards.
+	tombstoneGrace = 24 * time.Hour
 )
 
-// Expire removes expired drafts and batch tokens.
+// Expire removes expired drafts and batch tokens, and old tombstones.
 func (l *Library) Expire(ctx context.Context, now time.Time) error {
 	if _, err := l.Names.RemoveDrafts(ctx, now.Add(-draftGrace)); err != nil {
 		return err
 	}
-	_, err := l.Names.RemoveGrants(ctx, now.Add(-grantGrace))
+	if _, err := l.Names.RemoveGrants(ctx, now.Add(-grantGrace)); err != nil {
+		return err
+	}
+	_, err := l.Names.RemoveTombstones(ctx, now.Add(-tombstoneGrace))
 	return err
 }
 
@@ -376,8 +379,8 @@ func (l *Library) whole(ctx context.Context, img *Image, deep bool) (err error) 
 	if _, err := io.Copy(hash, r); err != nil {
 		return err
 	}
-	if got := BlobRef(hex.EncodeToString(hash.Sum(nil))); got != img.Blob {
-		return fmt.Errorf("expected bytes of the hash %s, found %s", img.Blob, got)
+	if got := hex.EncodeToString(hash.Sum(nil)); got != img.Blob.Hash() {
+		return fmt.Errorf("expected bytes of the hash %s, found %s", img.Blob.Hash(), got)
 	}
 	return nil
 }

@@ -152,6 +152,12 @@ func TestBytesAreNotLostBetweenTwoProcesses(t *testing.T) {
 		}
 		open[i] = &store.Library{Names: names, Blobs: blobs, Left: func(_ store.BlobRef, err error) { t.Error(err) }}
 	}
+	contested(t, open)
+}
+
+// contested has two libraries of one store add and remove the same bytes.
+func contested(t *testing.T, open [2]*store.Library) {
+	t.Helper()
 	account, err := open[0].EnsureAccount(t.Context(), "", false)
 	if err != nil {
 		t.Fatal(err)

@@ -137,7 +137,7 @@ func (s *stopping) Delete(ctx context.Context, ref store.BlobRef) error {
 // more might take them from an upload.
 func TestARemovalOfBytesThatHasBegunIsWaitedFor(t *testing.T) {
 	f := newFixture(t)
-	ref, _, err := f.library.Blobs.Put(t.Context(), strings.NewReader("left by a crash"))
+	ref, _, err := f.library.Blobs.Put(t.Context(), "", strings.NewReader("left by a crash"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/fovea-images/fovea/params"
@@ -37,20 +39,36 @@ func NewAccount(hash string) Account {
 }
 
 // BlobRef names bytes by what they are: the SHA-256 of them, 64 lower-case
-// hexadecimal digits.
+// hexadecimal digits; or by that, a hyphen and 16 random ones, see Apart.
 type BlobRef string
+
+const hashDigits, apartDigits = 64, 16
 
 // Valid reports whether r is a BlobRef at all.
 func (r BlobRef) Valid() bool {
-	if len(r) != 64 {
-		return false
+	hash, more, apart := strings.Cut(string(r), "-")
+	return len(hash) == hashDigits && strings.Trim(hash+more, "0123456789abcdef") == "" && (len(more) == apartDigits || !apart)
+}
+
+// Hash is the SHA-256 of the bytes; r must be valid.
+func (r BlobRef) Hash() string { return string(r[:min(len(r), hashDigits)]) }
+
+// Of returns r if it is a name of bytes of this hash, and the hash if r is "".
+func (r BlobRef) Of(hash string) (BlobRef, error) {
+	switch {
+	case r == "":
+		return BlobRef(hash), nil
+	case r.Valid() && r.Hash() == hash:
+		return r, nil
 	}
-	for i := range len(r) {
-		if c := r[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
+	return "", fmt.Errorf("expected bytes of the hash %s, received %s", r.Hash(), hash)
+}
+
+// Apart returns another name of the same bytes, which nobody had before.
+func (r BlobRef) Apart() BlobRef {
+	var random [apartDigits / 2]byte
+	rand.Read(random[:])
+	return BlobRef(r.Hash() + "-" + hex.EncodeToString(random[:]))
 }
 
 // Image is the record of one image.
@@ -99,6 +117,9 @@ func Public() Variant {
 // ErrExists says that a name is taken.
 var ErrExists = errors.New("it exists already")
 
+// ErrRemoved says that the bytes of this name are being removed, or were.
+var ErrRemoved = errors.New("the bytes of this name are removed")
+
 // ErrFull says that there are as many as there may be.
 var ErrFull = errors.New("there are as many as there may be")
 
@@ -137,14 +158,13 @@ type Names interface {
 
 	// AddImage adds img, a draft or not, and returns it with its version. With
 	// replace, an image of the same id gives way; a draft that has expired when
-	// img was uploaded does so in any case. there, if not nil, is called once before
-	// the change is in force, and its error ends the call; until the call has ended no
-	// RemoveBlob runs. It must call no Names.
-	AddImage(ctx context.Context, img Image, replace bool, there func() error) (Image, error)
+	// img was uploaded does so in any case. Bytes that have a tombstone are ErrRemoved.
+	AddImage(ctx context.Context, img Image, replace bool) (Image, error)
 	// FillDraft makes the draft of img's id an image with img's bytes and header
 	// fields, if it has not expired at img.Uploaded, and returns the whole. Of
-	// several at once one succeeds; for the others it is NotFound. there is as of AddImage.
-	FillDraft(ctx context.Context, img Image, there func() error) (Image, error)
+	// several at once one succeeds; for the others it is NotFound. Bytes that have a
+	// tombstone are ErrRemoved.
+	FillDraft(ctx context.Context, img Image) (Image, error)
 	Image(ctx context.Context, account, id string) (Image, error)
 	ChangeImage(ctx context.Context, account, id string, c Change) (Image, error)
 	// RemoveImage returns what it removed.
@@ -160,10 +180,12 @@ type Names interface {
 	CountImages(ctx context.Context, account string) (int64, error)
 	// BlobUsed reports whether any image has these bytes.
 	BlobUsed(ctx context.Context, ref BlobRef) (bool, error)
-	// RemoveBlob calls remove if no image has these bytes, while none, in whatever
-	// process, can be given them, and reports whether it did and remove succeeded.
-	// remove must call no Names.
-	RemoveBlob(ctx context.Context, ref BlobRef, remove func() error) (bool, error)
+	// AddTombstone sets a tombstone for bytes of this name, as of at, if no image has
+	// them, and reports whether it did. While there is one, no image is given them, in
+	// whatever process: they can be removed.
+	AddTombstone(ctx context.Context, ref BlobRef, at time.Time) (bool, error)
+	// RemoveTombstones removes those that were last set before then.
+	RemoveTombstones(ctx context.Context, then time.Time) (int64, error)
 
 	// AddVariant adds a variant; with most there already it is ErrFull.
 	AddVariant(ctx context.Context, account string, v Variant, most int) error
@@ -191,13 +213,14 @@ type Names interface {
 	Close() error
 }
 
-// Blobs keeps bytes under their own hash. It is safe for concurrent use, by other
+// Blobs keeps bytes under names that tell their hash. It is safe for concurrent use, by other
 // processes too. Bytes are whole or not there: a crash in the middle of a Put
 // leaves nothing under the name.
 type Blobs interface {
-	// Put keeps what r gives and returns its name and length. Putting the same
-	// bytes twice is putting them once.
-	Put(ctx context.Context, r io.Reader) (BlobRef, int64, error)
+	// Put keeps what r gives under the name as, or, if that is "", under its hash, and
+	// returns its name and length. Bytes that as is no name of are an error. Putting the
+	// same bytes twice under a name is putting them once.
+	Put(ctx context.Context, as BlobRef, r io.Reader) (BlobRef, int64, error)
 	// Open returns the bytes and their length; a *fault.Error of kind NotFound if
 	// they are not there. The caller closes them.
 	Open(ctx context.Context, ref BlobRef) (io.ReadCloser, int64, error)

@@ -135,7 +135,7 @@ func (c *exportCmd) write(ctx context.Context, a *app, account store.Account, ou
 			if img.Draft {
 				continue
 			}
-			ref := string(img.Blob)
+			ref := img.Blob.Hash()
 			line := exportedImage{img.ID, "originals/" + ref[:2] + "/" + ref, img.Filename, img.Creator, img.Meta, img.Uploaded, img.RequireSigned}
 			err := copyBlob(ctx, a.library.Blobs, img, filepath.Join(c.Folder, filepath.FromSlash(line.File)))
 			if now, lookErr := a.library.Names.Image(ctx, account.Hash, img.ID); err != nil && (fault.Is(lookErr, fault.NotFound) || lookErr == nil && now.Version != img.Version) {

@@ -99,7 +99,7 @@ type S3 struct {
 	AccessKey string        `yaml:"access_key" doc:"id of an access key that may list, read, write and delete there"`
 	SecretKey Secret        `yaml:"secret_key" doc:"its secret"`
 	Style     string        `yaml:"style" doc:"where requests name the bucket: path, or host, as Amazon prefers"`
-	Timeout   time.Duration `yaml:"timeout" doc:"for a request, further tries included, and a second more for each MiB that is sent; no answer may pause for longer"`
+	Timeout   time.Duration `yaml:"timeout" doc:"for a request, further tries included, and a second more for each MiB that is sent; no answer may pause for longer. At most 1m"`
 }
 
 // Origins are the knobs of remote sources.

@@ -44,7 +44,7 @@ func (s *Store) path(ref store.BlobRef) (string, error) {
 
 // Put implements store.Blobs: the bytes are written beside their place, synced,
 // and then named.
-func (s *Store) Put(ctx context.Context, r io.Reader) (ref store.BlobRef, n int64, err error) {
+func (s *Store) Put(ctx context.Context, as store.BlobRef, r io.Reader) (ref store.BlobRef, n int64, err error) {
 	file, err := os.CreateTemp(s.root, unfinished+"*")
 	if err != nil {
 		return "", 0, fmt.Errorf("blobs: %w", err)
@@ -61,7 +61,9 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (ref store.BlobRef, n int6
 	if err = file.Sync(); err != nil {
 		return "", 0, err
 	}
-	ref = store.BlobRef(hex.EncodeToString(hash.Sum(nil)))
+	if ref, err = as.Of(hex.EncodeToString(hash.Sum(nil))); err != nil {
+		return "", 0, err
+	}
 	path, err := s.path(ref)
 	if err != nil {
 		return "", 0, err

@@ -147,9 +147,9 @@ var errTorn = errors.New("the object is not what was put there")
 
 // verify compares what was read with the name.
 func (r *reader) verify() error {
-	if got := hex.EncodeToString(r.hash.Sum(nil)); got != string(r.ref) {
+	if got := hex.EncodeToString(r.hash.Sum(nil)); got != r.ref.Hash() {
 		r.store.failures.Add(1)
-		return fmt.Errorf("s3: %w: expected bytes of the hash %s, received %s", errTorn, r.ref, got)
+		return fmt.Errorf("s3: %w: expected bytes of the hash %s, received %s", errTorn, r.ref.Hash(), got)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package s3blob
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // what services make entity tags of
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -35,7 +36,7 @@ type Options struct {
 	// HostStyle puts the bucket into the host name, as Amazon prefers, instead of the path.
 	HostStyle bool
 	// Timeout is for a request, further tries included, and for a pause within the bytes
-	// of an answer; 10 s. A Put has a second more for each MiB.
+	// of an answer; 10 s, at most a minute. A Put has a second more for each MiB.
 	Timeout time.Duration
 	Scratch string // folder for what is put and cannot be read twice; the system's
 }
@@ -58,6 +59,8 @@ const (
 	// renewed is the age from which bytes that are put again are written again, so that
 	// List tells of this Put. It is well below the grace of a sweep.
 	renewed = 30 * time.Minute
+	// mostTimeout is well below how long a removal is waited for, and the grace of a sweep.
+	mostTimeout = time.Minute
 	// abandoned is the age from which an unfinished upload belongs to nobody.
 	abandoned = time.Hour
 )
@@ -116,8 +119,8 @@ func (o *Options) check() (endpoint *url.URL, errs []error) {
 	if o.SecretKey == "" {
 		errs = append(errs, errors.New("secret_key: expected the secret of the access key, received none"))
 	}
-	if o.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("timeout: expected a duration above 0, received %v", o.Timeout))
+	if o.Timeout < 0 || o.Timeout > mostTimeout {
+		errs = append(errs, fmt.Errorf("timeout: expected a duration above 0, at most 1m, received %v", o.Timeout))
 	}
 	return endpoint, errs
 }
@@ -141,19 +144,24 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Put implements store.Blobs. The service compares what it received with the hash
 // before the bytes are under their name.
-func (s *Store) Put(ctx context.Context, r io.Reader) (store.BlobRef, int64, error) {
-	body, ref, err := s.gather(ctx, r)
+func (s *Store) Put(ctx context.Context, as store.BlobRef, r io.Reader) (_ store.BlobRef, _ int64, err error) {
+	body, hash, err := s.gather(ctx, r)
+	if err != nil {
+		return "", 0, fmt.Errorf("s3: %w", err)
+	}
+	defer func() {
+		if closed := body.close(); err == nil {
+			err = closed
+		}
+	}()
+	ref, err := as.Of(hash)
 	if err != nil {
 		return "", 0, fmt.Errorf("s3: %w", err)
 	}
 	n := body.Size()
 	limited, cancel := context.WithTimeout(ctx, s.Timeout+time.Duration(n>>20)*time.Second)
 	defer cancel()
-	err = s.told(ctx, "write", s.put(limited, body.SectionReader, ref))
-	if closed := body.close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	if err := s.told(ctx, "write", s.put(limited, body.SectionReader, ref)); err != nil {
 		return "", 0, err
 	}
 	return ref, n, nil
@@ -166,7 +174,7 @@ func (s *Store) put(ctx context.Context, body *io.SectionReader, ref store.BlobR
 		return err
 	}
 	if body.Size() > single {
-		if s.fresh(ctx, key, body.Size()) {
+		if s.fresh(ctx, key, body) {
 			return nil
 		}
 		return s.inParts(ctx, key, body)
@@ -180,7 +188,7 @@ func (s *Store) put(ctx context.Context, body *io.SectionReader, ref store.BlobR
 		return err
 	}
 	switch {
-	case said.StatusCode == http.StatusPreconditionFailed && s.fresh(ctx, key, body.Size()):
+	case said.StatusCode == http.StatusPreconditionFailed && s.fresh(ctx, key, body):
 		return nil
 	case said.StatusCode == http.StatusNotImplemented:
 		s.plain.Store(true)
@@ -199,7 +207,7 @@ func (s *Store) write(ctx context.Context, key string, body *io.SectionReader, r
 		options.SetMatchETagExcept("*")
 	}
 	return s.insist(ctx, body, func(fresh io.Reader) error {
-		_, err := s.core.PutObject(ctx, s.Bucket, key, fresh, body.Size(), "", string(ref), options)
+		_, err := s.core.PutObject(ctx, s.Bucket, key, fresh, body.Size(), "", ref.Hash(), options)
 		return err
 	})
 }
@@ -260,10 +268,39 @@ func (s *Store) insist(ctx context.Context, body *io.SectionReader, send func(fr
 	}
 }
 
-// fresh reports whether n bytes are under key that were put lately.
-func (s *Store) fresh(ctx context.Context, key string, n int64) bool {
+// fresh reports whether body is under key, and was put lately. A service whose entity tags
+// are others is sent the bytes again.
+func (s *Store) fresh(ctx context.Context, key string, body *io.SectionReader) bool {
 	at, err := s.core.StatObject(ctx, s.Bucket, key, minio.StatObjectOptions{})
-	return err == nil && at.Size == n && time.Since(at.LastModified) < renewed
+	if err != nil || at.Size != body.Size() || time.Since(at.LastModified) >= renewed {
+		return false
+	}
+	tag, err := entityTag(ctx, body)
+	return err == nil && at.ETag == tag
+}
+
+// entityTag is what services say of the bytes that they received: the MD5 of them, or of
+// the MD5s of the parts that they came in.
+func entityTag(ctx context.Context, body *io.SectionReader) (string, error) {
+	sum := func(at, n int64) ([]byte, error) {
+		hash := md5.New() //nolint:gosec // theirs; who chose the bytes gains nothing by it
+		_, err := io.Copy(hash, &reading{ctx, io.NewSectionReader(body, at, n)})
+		return hash.Sum(nil), err
+	}
+	if body.Size() <= single {
+		whole, err := sum(0, body.Size())
+		return hex.EncodeToString(whole), err
+	}
+	all, parts := md5.New(), 0 //nolint:gosec // as above
+	for at := int64(0); at < body.Size(); at += part {
+		one, err := sum(at, min(part, body.Size()-at))
+		if err != nil {
+			return "", err
+		}
+		all.Write(one)
+		parts++
+	}
+	return fmt.Sprintf("%x-%d", all.Sum(nil), parts), nil
 }
 
 // gathered are bytes that can be read more than once.
@@ -279,8 +316,8 @@ func (g *gathered) close() error {
 	return errors.Join(g.file.Close(), os.Remove(g.file.Name()))
 }
 
-// gather reads r to its end, and keeps in a file what cannot be read again.
-func (s *Store) gather(ctx context.Context, r io.Reader) (_ *gathered, _ store.BlobRef, err error) {
+// gather reads r to its end, returns its hash, and keeps in a file what cannot be read again.
+func (s *Store) gather(ctx context.Context, r io.Reader) (_ *gathered, sum string, err error) {
 	hash := sha256.New()
 	if again, ok := r.(interface {
 		io.ReaderAt
@@ -294,7 +331,7 @@ func (s *Store) gather(ctx context.Context, r io.Reader) (_ *gathered, _ store.B
 		if err != nil {
 			return nil, "", err
 		}
-		return &gathered{SectionReader: io.NewSectionReader(again, begin, n)}, store.BlobRef(hex.EncodeToString(hash.Sum(nil))), nil
+		return &gathered{SectionReader: io.NewSectionReader(again, begin, n)}, hex.EncodeToString(hash.Sum(nil)), nil
 	}
 	file, err := os.CreateTemp(s.Scratch, "fovea-put-*")
 	if err != nil {
@@ -306,7 +343,7 @@ func (s *Store) gather(ctx context.Context, r io.Reader) (_ *gathered, _ store.B
 		return nil, "", errors.Join(err, g.close())
 	}
 	g.SectionReader = io.NewSectionReader(file, 0, n)
-	return g, store.BlobRef(hex.EncodeToString(hash.Sum(nil))), nil
+	return g, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // reading ends with its context.

@@ -59,7 +59,7 @@ func read(t *testing.T, s *Store, ref store.BlobRef) ([]byte, error) {
 
 func put(t *testing.T, s *Store, body []byte) store.BlobRef {
 	t.Helper()
-	ref, n, err := s.Put(t.Context(), bytes.NewReader(body))
+	ref, n, err := s.Put(t.Context(), "", bytes.NewReader(body))
 	if err != nil || n != int64(len(body)) {
 		t.Fatal(n, err)
 	}
@@ -88,7 +88,7 @@ func TestPut(t *testing.T) {
 	})
 	t.Run("what cannot be read twice comes back, and so does nothing at all", func(t *testing.T) {
 		for _, body := range []string{"from a pipe", ""} {
-			ref, _, err := s.Put(t.Context(), io.MultiReader(strings.NewReader(body)))
+			ref, _, err := s.Put(t.Context(), "", io.MultiReader(strings.NewReader(body)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestPut(t *testing.T) {
 		if _, err := r.Seek(10, io.SeekStart); err != nil {
 			t.Fatal(err)
 		}
-		ref, n, err := s.Put(t.Context(), r)
+		ref, n, err := s.Put(t.Context(), "", r)
 		if err != nil || n != 4 {
 			t.Fatal(n, err)
 		}
@@ -128,6 +128,33 @@ func TestPut(t *testing.T) {
 		put(t, s, []byte("once"))
 		if got, err := read(t, s, ref); err != nil || string(got) != "once" {
 			t.Errorf("%q, %v", got, err)
+		}
+	})
+	t.Run("others of the same length are not taken for them", func(t *testing.T) {
+		large := make([]byte, single+1)
+		for _, body := range [][]byte{[]byte("these"), large} {
+			ref, others := put(t, s, body), bytes.Clone(body)
+			others[0] ^= 1
+			if _, err := s.core.Client.PutObject(t.Context(), bucket, string(ref), bytes.NewReader(others), int64(len(others)), minio.PutObjectOptions{PartSize: part}); err != nil {
+				t.Fatal(err)
+			}
+			put(t, s, body)
+			if got, err := read(t, s, ref); err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%d of %d bytes: %v", len(got), len(body), err)
+			}
+		}
+	})
+	t.Run("what came in parts is not sent again", func(t *testing.T) {
+		body := bytes.Repeat([]byte("12345678"), single/8+1)
+		ref := put(t, s, body)
+		before, err := os.Stat(filepath.Join(server.Folder, bucket, string(ref)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, body)
+		after, err := os.Stat(filepath.Join(server.Folder, bucket, string(ref)))
+		if err != nil || !os.SameFile(before, after) {
+			t.Errorf("sent again: %v", err)
 		}
 	})
 	t.Run("bytes that were put long ago are put anew", func(t *testing.T) {
@@ -223,7 +250,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, server, tt.change)
-			_, _, put := s.Put(t.Context(), strings.NewReader("x"))
+			_, _, put := s.Put(t.Context(), "", strings.NewReader("x"))
 			_, got := read(t, s, store.BlobRef(strings.Repeat("0", 64)))
 			list := s.List(t.Context(), func(store.BlobRef, time.Time) error { return nil })
 			for doing, err := range map[string]error{"ready": s.Ready(t.Context()), "put": put, "open": got, "list": list} {
@@ -280,7 +307,7 @@ func TestAnswersOfOtherServices(t *testing.T) {
 	} {
 		t.Run(tt.code, func(t *testing.T) {
 			s := open(t, server, between(t, server, func(w http.ResponseWriter, r *http.Request) bool { return answer(w, tt.status, tt.code) }))
-			if _, _, err := s.Put(t.Context(), strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, _, err := s.Put(t.Context(), "", strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -403,7 +430,7 @@ func TestTrouble(t *testing.T) {
 		if _, err := read(t, s, ref); !fault.Is(err, fault.Overloaded) {
 			t.Errorf("%v", err)
 		}
-		if _, _, err := s.Put(t.Context(), bytes.NewReader(body)); !fault.Is(err, fault.Overloaded) {
+		if _, _, err := s.Put(t.Context(), "", bytes.NewReader(body)); !fault.Is(err, fault.Overloaded) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -467,6 +494,7 @@ func TestOpenJudgesItsOptions(t *testing.T) {
 		{"access_key: expected", func(o *Options) { o.AccessKey = "" }},
 		{"secret_key: expected", func(o *Options) { o.SecretKey = "" }},
 		{"timeout: expected", func(o *Options) { o.Timeout = -1 }},
+		{"timeout: expected a duration above 0, at most 1m, received 1h0m0s", func(o *Options) { o.Timeout = time.Hour }},
 	} {
 		o := good
 		tt.change(&o)

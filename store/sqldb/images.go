@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func clean(text string) string {
 }
 
 // AddImage implements store.Names.
-func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool, there func() error) (store.Image, error) {
+func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool) (store.Image, error) {
 	meta, err := canonical(i.Meta)
 	if err != nil {
 		return i, err
@@ -70,26 +71,15 @@ func (db *DB) AddImage(ctx context.Context, i store.Image, replace bool, there f
 		if _, err := c.exec(ctx, removeExpired, i.Account, i.ID, i.Uploaded.UnixMilli()); err != nil {
 			return c.on.failed(err)
 		}
-		if err := c.one(ctx, noImage, add,
+		return c.one(ctx, noImage, add,
 			i.Account, i.ID, i.Filename, i.Creator, meta, i.Uploaded.UnixMilli(), bit(i.RequireSigned), bit(i.Draft), string(i.Blob),
-			i.Media.String(), i.Size.W, i.Size.H, int(i.Orientation), i.Frames, bit(i.Alpha), i.Bytes, i.Version, millis(i.Expires)); err != nil {
-			return err
-		}
-		return c.ask(there)
+			i.Media.String(), i.Size.W, i.Size.H, int(i.Orientation), i.Frames, bit(i.Alpha), i.Bytes, i.Version, millis(i.Expires))
 	})
 	return i, err
 }
 
-// ask calls there, if it is anything.
-func (c *change) ask(there func() error) error {
-	if there == nil {
-		return nil
-	}
-	return c.out(there)
-}
-
-// name holds an image, so that its versions only grow, and its bytes, so that nobody
-// removes them meanwhile.
+// name holds an image, so that its versions only grow, and its bytes, if they have no
+// tombstone, so that none is set for them meanwhile.
 func (c *change) name(ctx context.Context, i *store.Image) error {
 	if err := c.hold(ctx, "image "+i.Account+"/"+i.ID, false); err != nil {
 		return err
@@ -97,11 +87,21 @@ func (c *change) name(ctx context.Context, i *store.Image) error {
 	if i.Blob == "" {
 		return nil
 	}
-	return c.hold(ctx, "bytes "+string(i.Blob), true)
+	if err := c.hold(ctx, "bytes "+string(i.Blob), true); err != nil {
+		return err
+	}
+	var removed bool
+	if err := c.row(ctx, hasTombstone, string(i.Blob)).Scan(&removed); err != nil {
+		return c.on.failed(err)
+	}
+	if removed {
+		return fmt.Errorf("database: %w", store.ErrRemoved)
+	}
+	return nil
 }
 
 // FillDraft implements store.Names.
-func (db *DB) FillDraft(ctx context.Context, i store.Image, there func() error) (filled store.Image, err error) {
+func (db *DB) FillDraft(ctx context.Context, i store.Image) (filled store.Image, err error) {
 	i.Filename = clean(i.Filename)
 	err = db.change(ctx, func(ctx context.Context, c *change) error {
 		if err := c.name(ctx, &i); err != nil {
@@ -114,10 +114,7 @@ func (db *DB) FillDraft(ctx context.Context, i store.Image, there func() error) 
 		filled, err = scanImage(c.row(ctx, fillDraft,
 			i.Filename, at, string(i.Blob), i.Media.String(), i.Size.W, i.Size.H, int(i.Orientation), i.Frames, bit(i.Alpha), i.Bytes, i.Version,
 			i.Account, i.ID, at))
-		if err := c.on.missing(err, noImage); err != nil {
-			return err
-		}
-		return c.ask(there)
+		return c.on.missing(err, noImage)
 	})
 	return filled, err
 }
@@ -190,8 +187,8 @@ func (db *DB) BlobUsed(ctx context.Context, ref store.BlobRef) (bool, error) {
 	return first(ctx, db.read, noImage, scanOne[bool], blobUsed, string(ref))
 }
 
-// RemoveBlob implements store.Names.
-func (db *DB) RemoveBlob(ctx context.Context, ref store.BlobRef, remove func() error) (removed bool, err error) {
+// AddTombstone implements store.Names.
+func (db *DB) AddTombstone(ctx context.Context, ref store.BlobRef, at time.Time) (added bool, err error) {
 	err = db.change(ctx, func(ctx context.Context, c *change) error {
 		if err := c.hold(ctx, "bytes "+string(ref), false); err != nil {
 			return err
@@ -203,8 +200,16 @@ func (db *DB) RemoveBlob(ctx context.Context, ref store.BlobRef, remove func() e
 		if used {
 			return nil
 		}
-		removed = true
-		return c.out(remove)
+		added = true
+		if _, err := c.exec(ctx, addTombstone, string(ref), at.UnixMilli()); err != nil {
+			return c.on.failed(err)
+		}
+		return nil
 	})
-	return removed && err == nil, err
+	return added && err == nil, err
+}
+
+// RemoveTombstones implements store.Names.
+func (db *DB) RemoveTombstones(ctx context.Context, then time.Time) (int64, error) {
+	return db.removeOld(ctx, removeOldTombstones, then)
 }

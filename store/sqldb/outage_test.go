@@ -86,13 +86,13 @@ func TestADatabaseThatIsAway(t *testing.T) {
 			a, to := account(t, db), listen(t, db)
 			kept := 0
 			for ; kept < 5; kept++ {
-				if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: string(rune('a' + kept))}, false, nil); err != nil {
+				if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: string(rune('a' + kept))}, false); err != nil {
 					t.Fatal(err)
 				}
 			}
 			before := to.everything()
 			outage.begin(server, t)
-			if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "z"}, false, nil); !fault.Is(err, fault.Overloaded) {
+			if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "z"}, false); !fault.Is(err, fault.Overloaded) {
 				t.Errorf("an image: %v", err)
 			}
 			patient, end := context.WithTimeout(t.Context(), 20*time.Second)
@@ -113,7 +113,7 @@ func TestADatabaseThatIsAway(t *testing.T) {
 				t.Errorf("everything was to be forgotten %d and %d times, %d connections were lost, %v", before, to.everything(), db.Lost(), db.Ready())
 			}
 			redistest.Until(t, "a change is made", func() bool {
-				_, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "after"}, true, nil)
+				_, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "after"}, true)
 				return err == nil
 			})
 			for i := range kept {
@@ -189,7 +189,7 @@ func TestASlowDatabaseIsSlowAndNoMore(t *testing.T) {
 	a := account(t, db)
 	to := listen(t, db)
 	way.delay.Store(int64(200 * time.Millisecond))
-	if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "a"}, false, nil); err != nil {
+	if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "a"}, false); err != nil {
 		t.Errorf("200 ms: %v", err)
 	}
 	other := openPostgres(t, url)

@@ -108,12 +108,12 @@ func migratesOnce(t *testing.T, server *postgrestest.Server) {
 		t.Error(err)
 	}
 	all.Wait()
-	if got := server.Do(t, "migrated", "SELECT number FROM fovea_migrations"); got != "1\n" {
+	if got := server.Do(t, "migrated", "SELECT number FROM fovea_migrations"); got != "2\n" {
 		t.Errorf("migrations that were done: %q", got)
 	}
 	server.Do(t, "migrated", "INSERT INTO fovea_migrations (number) VALUES (99)")
 	_, err := OpenPostgres(t.Context(), Postgres{URL: url})
-	if err == nil || !strings.Contains(err.Error(), "it is of version 99, made by a newer program; this one knows 1") {
+	if err == nil || !strings.Contains(err.Error(), "it is of version 99, made by a newer program; this one knows 2") {
 		t.Errorf("a newer database: %v", err)
 	}
 }
@@ -161,7 +161,7 @@ func listsWhatever(t *testing.T, server *postgrestest.Server) {
 		`{"n":1e400000,"s":"\u0000"}`, `{"n":-1e999999999999}`, `{"n":1e-999999}`, `{"n":0e99999}`, `{"n":5,"s":"\\u0000"}`, `{"n":[5,6],"s":{"0":"x"}}`, `{"n":"\ud800","null":1,"s":["x"]}`,
 	} {
 		img := store.Image{Account: account.Hash, ID: fmt.Sprint(i), Filename: "a\x00\xff", Meta: []byte(meta)}
-		if _, err := db.AddImage(t.Context(), img, false, nil); err != nil {
+		if _, err := db.AddImage(t.Context(), img, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -212,7 +212,7 @@ func tellsOthers(t *testing.T, server *postgrestest.Server) {
 	}{
 		{"an account that is new", func() error { return nil }, "account:" + a.Hash},
 		{"an image that is added", func() error {
-			_, err := one.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "a/b\u00e9"}, false, nil)
+			_, err := one.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "a/b\u00e9"}, false)
 			return err
 		}, "image:" + a.Hash + "/a/b\u00e9"},
 		{"an image that is changed", func() error {
@@ -246,14 +246,17 @@ func tellsOthers(t *testing.T, server *postgrestest.Server) {
 	before := theirs.everything()
 	server.Do(t, "told", "TRUNCATE images")
 	redistest.Until(t, "everything has been forgotten", func() bool { return theirs.everything() > before })
-	if _, err := one.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "x"}, false, func() error { return errors.New("torn") }); err == nil {
-		t.Fatal("it was added")
+	torn := errors.New("torn")
+	if err := one.change(t.Context(), func(ctx context.Context, c *change) error {
+		return errors.Join(c.one(ctx, noVariant, removeVariant, a.Hash, "public"), torn)
+	}); !errors.Is(err, torn) {
+		t.Fatal(err)
 	}
-	if _, err := one.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "y"}, false, nil); err != nil {
+	if _, err := one.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "y"}, false); err != nil {
 		t.Fatal(err)
 	}
 	redistest.Until(t, "the next change is heard", func() bool { return theirs.has("image:" + a.Hash + "/y") })
-	if theirs.has("image:" + a.Hash + "/x") {
+	if theirs.has("variant:" + a.Hash + "/public") {
 		t.Error("a change that was given up was told")
 	}
 }
@@ -265,11 +268,13 @@ func letsGo(t *testing.T, server *postgrestest.Server) {
 	a := account(t, one)
 	ctx, end := context.WithCancel(t.Context())
 	img := store.Image{Account: a.Hash, ID: "a", Blob: store.BlobRef(strings.Repeat("0", 64))}
-	_, err := one.AddImage(ctx, img, false, func() error { end(); return nil })
-	if err == nil {
-		t.Error("it was added")
+	if err := one.change(ctx, func(ctx context.Context, c *change) error {
+		defer end()
+		return c.name(ctx, &img)
+	}); err == nil {
+		t.Error("it was named")
 	}
-	if gone, err := other.RemoveBlob(t.Context(), img.Blob, func() error { return nil }); !gone || err != nil {
+	if gone, err := other.AddTombstone(t.Context(), img.Blob, time.Now()); !gone || err != nil {
 		t.Errorf("the bytes: %v, %v", gone, err)
 	}
 }

@@ -94,7 +94,7 @@ func TestABusyDatabaseSaysSoAndNothingIsHalfDone(t *testing.T) {
 	if _, err := open[0].write.ExecContext(t.Context(), "PRAGMA busy_timeout = 10"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false, nil); !fault.Is(err, fault.Overloaded) {
+	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false); !fault.Is(err, fault.Overloaded) {
 		t.Errorf("an image: %v", err)
 	}
 	if err := open[0].SetKey(t.Context(), account.Hash, store.NewKey("b"), 10); !fault.Is(err, fault.Overloaded) {
@@ -103,7 +103,7 @@ func TestABusyDatabaseSaysSoAndNothingIsHalfDone(t *testing.T) {
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false, nil); err != nil {
+	if _, err := open[0].AddImage(t.Context(), store.Image{Account: account.Hash, ID: "a"}, false); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -127,7 +127,7 @@ func TestAFullDiskLeavesNothingHalfDone(t *testing.T) {
 	}
 	kept := 0
 	for ; kept < 1000; kept++ {
-		if _, err = db.AddImage(t.Context(), store.Image{Account: account.Hash, ID: fmt.Sprint("i", kept), Meta: fmt.Appendf(nil, `{"k":"%0900d"}`, 0)}, false, nil); err != nil {
+		if _, err = db.AddImage(t.Context(), store.Image{Account: account.Hash, ID: fmt.Sprint("i", kept), Meta: fmt.Appendf(nil, `{"k":"%0900d"}`, 0)}, false); err != nil {
 			break
 		}
 	}

@@ -23,7 +23,7 @@ func BenchmarkPrepared(b *testing.B) {
 	}
 	for i := range 1000 {
 		img := store.Image{Account: account.Hash, ID: fmt.Sprint(i), Uploaded: time.UnixMilli(int64(1700000000000 + i))}
-		if _, err := db.AddImage(b.Context(), img, false, nil); err != nil {
+		if _, err := db.AddImage(b.Context(), img, false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -49,12 +49,16 @@ const (
 	someImages  = "SELECT " + imageColumns + " FROM images WHERE account = ? AND id > ? ORDER BY id LIMIT ?"
 	countImages = "SELECT count(*) FROM images WHERE account = ? AND draft = 0"
 	blobUsed    = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?)"
+
+	addTombstone        = "INSERT INTO tombstones (blob, at) VALUES (?, ?) ON CONFLICT (blob) DO UPDATE SET at = excluded.at"
+	hasTombstone        = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE blob = ?)"
+	removeOldTombstones = "DELETE FROM tombstones WHERE at < ?"
 )
 
 var changes = [...]string{
 	addAccount, changeAccount, oneAccount, addVariant, changeVariant, removeVariant, countVariants, oneVariant, putKey, removeKey, countKeys,
 	addGrant, revokeGrant, removeOldGrants, oneGrant, nextVersion, addImage, replaceImage, removeExpired, removeOldDrafts, fillDraft,
-	changeImage, removeImage, blobUsed,
+	changeImage, removeImage, blobUsed, addTombstone, hasTombstone, removeOldTombstones,
 }
 
 var looks = [...]string{

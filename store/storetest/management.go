@@ -22,7 +22,7 @@ func drafts(t *testing.T, begin opener, both pair, image store.Image) {
 	}
 	add := func(t *testing.T, names store.Names) {
 		t.Helper()
-		if _, err := names.AddImage(t.Context(), draft, false, nil); err != nil {
+		if _, err := names.AddImage(t.Context(), draft, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +39,7 @@ func drafts(t *testing.T, begin opener, both pair, image store.Image) {
 		for i := range 4 {
 			names := two[i%2]
 			all.Go(func() {
-				switch got, err := names.FillDraft(t.Context(), image, nil); {
+				switch got, err := names.FillDraft(t.Context(), image); {
 				case err == nil:
 					won.Add(1)
 					want := image
@@ -59,15 +59,15 @@ func drafts(t *testing.T, begin opener, both pair, image store.Image) {
 	})
 	t.Run("an expired draft is not filled and gives way", func(t *testing.T) {
 		names := put(t)
-		if _, err := names.AddImage(t.Context(), draft, false, nil); !errors.Is(err, store.ErrExists) {
+		if _, err := names.AddImage(t.Context(), draft, false); !errors.Is(err, store.ErrExists) {
 			t.Errorf("beside a draft that has not expired: %v", err)
 		}
 		late := image
 		late.Uploaded = draft.Expires
-		if _, err := names.FillDraft(t.Context(), late, nil); !fault.Is(err, fault.NotFound) {
+		if _, err := names.FillDraft(t.Context(), late); !fault.Is(err, fault.NotFound) {
 			t.Errorf("filled late: %v", err)
 		}
-		if _, err := names.AddImage(t.Context(), late, false, nil); err != nil {
+		if _, err := names.AddImage(t.Context(), late, false); err != nil {
 			t.Errorf("in its place: %v", err)
 		}
 	})
@@ -94,7 +94,7 @@ func lists(t *testing.T, begin opener, image store.Image) {
 		t.Helper()
 		i := image
 		i.ID, i.Creator, i.Meta, i.Uploaded = id, creator, []byte(meta), image.Uploaded.Add(at)
-		if _, err := names.AddImage(t.Context(), i, false, nil); err != nil {
+		if _, err := names.AddImage(t.Context(), i, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +122,7 @@ func lists(t *testing.T, begin opener, image store.Image) {
 				if len(got) == 3 { // what is gone or new before the place moves nothing
 					first, _ := names.RemoveImage(t.Context(), image.Account, got[2])
 					first.Creator = ""
-					if _, err := names.AddImage(t.Context(), first, false, nil); err != nil {
+					if _, err := names.AddImage(t.Context(), first, false); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -207,7 +207,7 @@ func filters(t *testing.T, names store.Names, account string) {
 }
 
 func changes(t *testing.T, names store.Names, image store.Image) {
-	want, err := names.AddImage(t.Context(), image, false, nil)
+	want, err := names.AddImage(t.Context(), image, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,7 +24,7 @@ func races(t *testing.T, both pair, image store.Image) {
 	t.Run("no bytes go while a name is given them", func(t *testing.T) { contested(t, both(t), image) })
 	t.Run("what one process changes the other sees at once", func(t *testing.T) {
 		two := both(t)
-		want, err := two[0].AddImage(t.Context(), image, false, nil)
+		want, err := two[0].AddImage(t.Context(), image, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +37,7 @@ func races(t *testing.T, both pair, image store.Image) {
 		names := both(t)[0]
 		img := image
 		img.Filename, img.Creator = "a\x00b\xffc", "\x00"
-		if _, err := names.AddImage(t.Context(), img, false, nil); err != nil {
+		if _, err := names.AddImage(t.Context(), img, false); err != nil {
 			t.Fatal(err)
 		}
 		got, err := names.Image(t.Context(), img.Account, img.ID)
@@ -53,7 +52,7 @@ func oneWins(t *testing.T, both [2]store.Names, image store.Image) {
 	var all sync.WaitGroup
 	for i := range 6 {
 		all.Go(func() {
-			switch _, err := both[i%2].AddImage(t.Context(), image, false, nil); {
+			switch _, err := both[i%2].AddImage(t.Context(), image, false); {
 			case err == nil:
 				won.Add(1)
 			case !errors.Is(err, store.ErrExists):
@@ -73,7 +72,7 @@ func replacements(t *testing.T, both [2]store.Names, image store.Image) {
 	for i := range 4 {
 		all.Go(func() {
 			for range 10 {
-				added, err := both[i%2].AddImage(t.Context(), image, true, nil)
+				added, err := both[i%2].AddImage(t.Context(), image, true)
 				if err != nil {
 					t.Error(err)
 				}
@@ -110,49 +109,28 @@ func lastKeys(t *testing.T, both [2]store.Names, account string) {
 	}
 }
 
-// contested has one process name bytes while the other one removes them.
+// contested has one process name bytes while the other one buries them.
 func contested(t *testing.T, both [2]store.Names, image store.Image) {
-	var naming, removing, gone atomic.Bool
-	for i := range 10 {
+	for i := range 20 {
 		mine := image
-		mine.ID = fmt.Sprint("i", i)
-		gone.Store(false)
+		mine.ID, mine.Blob = fmt.Sprint("i", i), store.BlobRef(fmt.Sprintf("%064d", i))
+		var named, buried bool
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := both[0].AddImage(t.Context(), mine, false, func() error {
-				naming.Store(true)
-				defer naming.Store(false)
-				for range 5000 { // gives the other process the time that it would need
-					runtime.Gosched()
-				}
-				if removing.Load() {
-					t.Error("bytes are removed while they are named")
-				}
-				gone.Store(false) // it would put them again
-				return nil
-			}); err != nil {
+			_, err := both[0].AddImage(t.Context(), mine, false)
+			if named = err == nil; !named && !errors.Is(err, store.ErrRemoved) {
 				t.Error(err)
 			}
 		})
 		all.Go(func() {
-			if _, err := both[1].RemoveBlob(t.Context(), image.Blob, func() error {
-				removing.Store(true)
-				defer removing.Store(false)
-				if naming.Load() {
-					t.Error("bytes are named while they are removed")
-				}
-				gone.Store(true)
-				return nil
-			}); err != nil {
+			var err error
+			if buried, err = both[1].AddTombstone(t.Context(), mine.Blob, image.Uploaded); err != nil {
 				t.Error(err)
 			}
 		})
 		all.Wait()
-		if gone.Load() {
-			t.Error("an image without its bytes")
-		}
-		if _, err := both[1].RemoveImage(t.Context(), mine.Account, mine.ID); err != nil {
-			t.Error(err)
+		if named == buried {
+			t.Errorf("bytes are named: %v, and have a tombstone: %v", named, buried)
 		}
 	}
 }

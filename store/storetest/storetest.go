@@ -42,7 +42,7 @@ func Names(t *testing.T, open func(t *testing.T) (one, other store.Names)) {
 	accounts(t, begin, account)
 	t.Run("an image comes back whole, with a version", func(t *testing.T) {
 		names := begin(t)
-		added, err := names.AddImage(t.Context(), image, false, nil)
+		added, err := names.AddImage(t.Context(), image, false)
 		if err != nil || added.Version <= 0 {
 			t.Fatalf("%+v, %v", added, err)
 		}
@@ -64,7 +64,7 @@ func Names(t *testing.T, open func(t *testing.T) (one, other store.Names)) {
 				t.Errorf("used %v, %v; want %v", used, err, want)
 			}
 			if !want {
-				if _, err := names.AddImage(t.Context(), image, false, nil); err != nil {
+				if _, err := names.AddImage(t.Context(), image, false); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -83,7 +83,7 @@ func Names(t *testing.T, open func(t *testing.T) (one, other store.Names)) {
 		names := begin(t)
 		ctx, end := context.WithCancel(t.Context())
 		end()
-		if _, err := names.AddImage(ctx, image, false, nil); !errors.Is(err, context.Canceled) {
+		if _, err := names.AddImage(ctx, image, false); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -139,14 +139,14 @@ func accounts(t *testing.T, begin opener, account store.Account) {
 func versions(t *testing.T, begin opener, image store.Image) {
 	t.Run("a taken id is refused or replaced, and versions only grow", func(t *testing.T) {
 		names := begin(t)
-		first, err := names.AddImage(t.Context(), image, false, nil)
+		first, err := names.AddImage(t.Context(), image, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := names.AddImage(t.Context(), image, false, nil); !errors.Is(err, store.ErrExists) {
+		if _, err := names.AddImage(t.Context(), image, false); !errors.Is(err, store.ErrExists) {
 			t.Errorf("again: %v", err)
 		}
-		second, err := names.AddImage(t.Context(), image, true, nil)
+		second, err := names.AddImage(t.Context(), image, true)
 		if err != nil || second.Version <= first.Version {
 			t.Errorf("replaced: %d after %d, %v", second.Version, first.Version, err)
 		}
@@ -154,7 +154,7 @@ func versions(t *testing.T, begin opener, image store.Image) {
 		if err != nil || removed.Version != second.Version {
 			t.Errorf("removed %+v, %v", removed, err)
 		}
-		third, err := names.AddImage(t.Context(), image, false, nil)
+		third, err := names.AddImage(t.Context(), image, false)
 		if err != nil || third.Version <= second.Version {
 			t.Errorf("added again: %d after %d, %v", third.Version, second.Version, err)
 		}
@@ -170,9 +170,9 @@ func absences(t *testing.T, begin opener, account store.Account, image store.Ima
 		_, imageErr := names.Image(ctx, account.Hash, "x")
 		_, removeErr := names.RemoveImage(ctx, account.Hash, "x")
 		_, accountErr := names.Account(ctx, "nobody")
-		_, addErr := names.AddImage(ctx, stranger, false, nil)
+		_, addErr := names.AddImage(ctx, stranger, false)
 		_, changeErr := names.ChangeImage(ctx, account.Hash, "x", store.Change{})
-		_, fillErr := names.FillDraft(ctx, image, nil)
+		_, fillErr := names.FillDraft(ctx, image)
 		_, variantErr := names.ChangeVariant(ctx, account.Hash, "x", func(*store.Variant) error { return nil })
 		_, grantErr := names.Grant(ctx, "x")
 		_, revokeErr := names.RevokeGrant(ctx, "x", time.Now())
@@ -198,7 +198,7 @@ func pages(t *testing.T, names store.Names, image store.Image) {
 	for i := range 25 {
 		image.ID = fmt.Sprintf("i%02d", i)
 		want = append(want, image.ID)
-		if _, err := names.AddImage(t.Context(), image, false, nil); err != nil {
+		if _, err := names.AddImage(t.Context(), image, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -296,39 +296,77 @@ func counters(t *testing.T, both [2]store.Names, account string) {
 	}
 }
 
-// removals looks at the promise that no bytes go while a name is given them.
+// removals looks at the promise that no image is given bytes that are removed.
 func removals(t *testing.T, begin opener, image store.Image) {
-	t.Run("bytes are removed if no image has them", func(t *testing.T) {
+	buried := func(t *testing.T, names store.Names, at time.Time) bool {
+		t.Helper()
+		added, err := names.AddTombstone(t.Context(), image.Blob, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return added
+	}
+	t.Run("bytes that an image has get no tombstone", func(t *testing.T) {
 		names := begin(t)
-		torn := errors.New("torn")
-		if gone, err := names.RemoveBlob(t.Context(), image.Blob, func() error { return torn }); gone || !errors.Is(err, torn) {
-			t.Errorf("%v, %v", gone, err)
+		if _, err := names.AddImage(t.Context(), image, false); err != nil {
+			t.Fatal(err)
 		}
-		if gone, err := names.RemoveBlob(t.Context(), image.Blob, func() error { return nil }); !gone || err != nil {
-			t.Errorf("%v, %v", gone, err)
+		if buried(t, names, image.Uploaded) {
+			t.Error("they have one")
 		}
-		if _, err := names.AddImage(t.Context(), image, false, func() error { return torn }); !errors.Is(err, torn) {
+		other := image
+		other.ID = "other"
+		if _, err := names.AddImage(t.Context(), other, false); err != nil {
+			t.Errorf("one more image of them: %v", err)
+		}
+	})
+	t.Run("bytes that have a tombstone are given to no image, by another name they are", func(t *testing.T) {
+		names := begin(t)
+		for range 2 {
+			if !buried(t, names, image.Uploaded) {
+				t.Error("they have none")
+			}
+		}
+		if _, err := names.AddImage(t.Context(), image, true); !errors.Is(err, store.ErrRemoved) {
 			t.Errorf("%v", err)
 		}
 		if _, err := names.Image(t.Context(), image.Account, image.ID); !fault.Is(err, fault.NotFound) {
-			t.Errorf("an image whose bytes were not there: %v", err)
+			t.Errorf("an image without its bytes: %v", err)
 		}
-		if _, err := names.AddImage(t.Context(), image, false, func() error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if gone, err := names.RemoveBlob(t.Context(), image.Blob, func() error { t.Error("removed"); return nil }); gone || err != nil {
-			t.Errorf("%v, %v", gone, err)
+		apart := image
+		apart.Blob = image.Blob.Apart()
+		if got, err := names.AddImage(t.Context(), apart, false); err != nil || got.Blob != apart.Blob {
+			t.Errorf("%v, %v", got.Blob, err)
 		}
 	})
-	t.Run("a draft without bytes stays one", func(t *testing.T) {
+	t.Run("a tombstone goes when it has not been set for long", func(t *testing.T) {
+		names := begin(t)
+		for _, at := range []time.Duration{0, time.Hour} {
+			if !buried(t, names, image.Uploaded.Add(at)) {
+				t.Error("they have none")
+			}
+		}
+		for _, tt := range []struct {
+			then time.Duration
+			want int64
+		}{{time.Minute, 0}, {time.Hour, 0}, {time.Hour + time.Second, 1}} {
+			if n, err := names.RemoveTombstones(t.Context(), image.Uploaded.Add(tt.then)); err != nil || n != tt.want {
+				t.Errorf("%d removed, %v; want %d", n, err, tt.want)
+			}
+		}
+		if _, err := names.AddImage(t.Context(), image, false); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a draft that is not filled stays one", func(t *testing.T) {
 		names := begin(t)
 		draft := image
 		draft.Draft, draft.Blob, draft.Expires = true, "", image.Uploaded.Add(time.Minute)
-		if _, err := names.AddImage(t.Context(), draft, false, nil); err != nil {
+		if _, err := names.AddImage(t.Context(), draft, false); err != nil {
 			t.Fatal(err)
 		}
-		torn := errors.New("torn")
-		if _, err := names.FillDraft(t.Context(), image, func() error { return torn }); !errors.Is(err, torn) {
+		buried(t, names, image.Uploaded)
+		if _, err := names.FillDraft(t.Context(), image); !errors.Is(err, store.ErrRemoved) {
 			t.Errorf("%v", err)
 		}
 		if got, err := names.Image(t.Context(), image.Account, image.ID); err != nil || !got.Draft {
@@ -347,7 +385,7 @@ func crowd(t *testing.T, both [2]store.Names, image store.Image) {
 			for i := range 20 {
 				mine := image
 				mine.ID = fmt.Sprint(w, "-", i)
-				added, err := names.AddImage(t.Context(), mine, false, nil)
+				added, err := names.AddImage(t.Context(), mine, false)
 				if err == nil {
 					_, err = names.Image(t.Context(), mine.Account, mine.ID)
 				}
@@ -389,7 +427,7 @@ func Blobs(t *testing.T, open func(t *testing.T) store.Blobs) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				if ref, n, err := blobs.Put(t.Context(), bytes.NewReader(body)); err != nil || ref != name || n != int64(len(body)) {
+				if ref, n, err := blobs.Put(t.Context(), "", bytes.NewReader(body)); err != nil || ref != name || n != int64(len(body)) {
 					t.Errorf("%v %d %v", ref, n, err)
 				}
 			})
@@ -410,7 +448,7 @@ func Blobs(t *testing.T, open func(t *testing.T) store.Blobs) {
 	})
 	t.Run("what is deleted is not there, twice over", func(t *testing.T) {
 		blobs := open(t)
-		if _, _, err := blobs.Put(t.Context(), bytes.NewReader(body)); err != nil {
+		if _, _, err := blobs.Put(t.Context(), "", bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -425,16 +463,17 @@ func Blobs(t *testing.T, open func(t *testing.T) store.Blobs) {
 	t.Run("a Put that fails leaves nothing", func(t *testing.T) {
 		blobs := open(t)
 		torn := errors.New("torn")
-		if _, _, err := blobs.Put(t.Context(), io.MultiReader(bytes.NewReader(body), failing{torn})); !errors.Is(err, torn) {
+		if _, _, err := blobs.Put(t.Context(), "", io.MultiReader(bytes.NewReader(body), failing{torn})); !errors.Is(err, torn) {
 			t.Errorf("%v", err)
 		}
 		if _, _, err := blobs.Open(t.Context(), name); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%v", err)
 		}
 	})
+	t.Run("bytes have several names, and none that is another's", func(t *testing.T) { manyNames(t, open(t), name, body) })
 	t.Run("what is no name is refused", func(t *testing.T) {
 		blobs := open(t)
-		for _, ref := range []store.BlobRef{"", "../../etc/passwd", name[:63], store.BlobRef(bytes.ToUpper([]byte(name)))} {
+		for _, ref := range []store.BlobRef{"", "../../etc/passwd", name[:63], store.BlobRef(bytes.ToUpper([]byte(name))), name + "-", name + "-0123456789abcde/", name.Apart() + "-"} {
 			if _, _, err := blobs.Open(t.Context(), ref); err == nil {
 				t.Errorf("%q was opened", ref)
 			}
@@ -443,6 +482,41 @@ func Blobs(t *testing.T, open func(t *testing.T) store.Blobs) {
 			}
 		}
 	})
+}
+
+// manyNames puts body, whose hash is name, apart.
+func manyNames(t *testing.T, blobs store.Blobs, name store.BlobRef, body []byte) {
+	if _, _, err := blobs.Put(t.Context(), "", bytes.NewReader(body)); err != nil {
+		t.Fatal(err)
+	}
+	apart, others := name.Apart(), store.BlobRef(fmt.Sprintf("%064d", 1))
+	for range 2 {
+		if ref, n, err := blobs.Put(t.Context(), apart, bytes.NewReader(body)); err != nil || ref != apart || n != int64(len(body)) {
+			t.Errorf("%v %d %v", ref, n, err)
+		}
+	}
+	for _, as := range []store.BlobRef{others, others.Apart(), name + "-", "../x"} {
+		if _, _, err := blobs.Put(t.Context(), as, io.MultiReader(bytes.NewReader(body))); err == nil {
+			t.Errorf("put as %s", as)
+		}
+	}
+	if err := blobs.Delete(t.Context(), name); err != nil {
+		t.Error(err)
+	}
+	r, n, err := blobs.Open(t.Context(), apart)
+	if err != nil || n != int64(len(body)) {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	var listed []store.BlobRef
+	if err := blobs.List(t.Context(), func(ref store.BlobRef, _ time.Time) error { listed = append(listed, ref); return nil }); err != nil || !cmp.Equal(listed, []store.BlobRef{apart}) {
+		t.Errorf("listed %v, %v", listed, err)
+	}
 }
 
 type failing struct{ err error }

@@ -38,6 +38,11 @@ func (gifCodec) Probe(src []byte) (engine.Info, error) {
 			if at+4 < len(src) && src[at+1] == 0xf9 && src[at+3]&1 != 0 {
 				info.Alpha = true
 			}
+			// image/gif takes the first block of these two for longer than it says, and
+			// what follows for another: frames could hide there.
+			if at+2 < len(src) && (src[at+1] == 0x01 && src[at+2] != 12 || src[at+1] == 0xff && src[at+2] == 0) {
+				return info, broken(params.GIF, "extension at %d", at)
+			}
 			at = skipBlocks(src, at+2)
 		case 0x2c: // a frame: position, size, flags, table, code size, then blocks
 			if at+10 > len(src) {

@@ -60,7 +60,10 @@ func readJPEG(src []byte) (h jpegHeader, err error) {
 		}
 		marker := src[at+1]
 		size := int(binary.BigEndian.Uint16(src[at+2:]))
-		if marker == 0xd8 || marker >= 0xd0 && marker <= 0xd7 || marker == 0x01 { // no length
+		if marker == 0x00 || marker == 0xd8 { // the decoders take what follows for one thing or the other
+			return h, broken(params.JPEG, "marker %x at %d", marker, at)
+		}
+		if marker >= 0xd0 && marker <= 0xd7 || marker == 0x01 { // no length
 			at += 2
 			continue
 		}
@@ -197,7 +200,7 @@ func (h *jpegHeader) scans(src []byte) (n int) {
 		case marker == 0xff: // fill byte
 			at++
 			continue
-		case marker == 0x00 || marker == 0x01 || marker >= 0xd0 && marker <= 0xd8: // no length
+		case marker == 0x00 || marker == 0x01 || marker >= 0xd0 && marker <= 0xd7: // no length; jpegn gives 0xd8 one
 			at += 2
 			continue
 		case marker == 0xd9:

@@ -1,0 +1,69 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"testing"
+
+	"github.com/fovea-images/fovea/engine"
+)
+
+// hiddenGIF is one frame on a canvas, an extension, what may be taken for the end or
+// for the length of a block, n bytes, and more frames.
+func hiddenGIF(extension string, n int) []byte {
+	one := gifOf(1000, 1000, 1)
+	frame := one[19 : len(one)-1]
+	b := append(bytes.Clone(one[:len(one)-1]), extension...)
+	b = append(append(b, 0x3b), make([]byte, n)...)
+	return append(append(b, bytes.Repeat(frame, 30)...), 0x3b)
+}
+
+// hiddenJPEG is a marker and two pictures: who takes what follows the marker for the
+// length of a segment finds the second one only, others the first one.
+func hiddenJPEG(marker string, first, second []byte) []byte {
+	b := append(append([]byte("\xff\xd8"), marker...), first[2:]...)
+	end := 4 + int(binary.BigEndian.Uint16(b[4:]))
+	b = append(b, make([]byte, 1<<16)...)
+	return append(b[:end], second[2:]...)
+}
+
+// hiddenScans has an end in front of its second scan for who takes what follows 0xd8
+// for anything but the length of a segment.
+func hiddenScans(src []byte) []byte {
+	first := bytes.Index(src, []byte("\xff\xda"))
+	second := first + 2 + bytes.Index(src[first+2:], []byte("\xff\xda"))
+	return slices.Concat(src[:second], []byte("\xff\xd8\x00\x04\xff\xd9"), src[second:])
+}
+
+// Two readers of one file must not see two pictures: limits are judged by what the
+// first one sees, and the second one decodes.
+func TestNothingIsHiddenFromTheLimits(t *testing.T) {
+	small := encode(t, jpegCodec{}, still(scene(64, 64), nil, nil), engine.EncodeOptions{})
+	large := append(scansJPEG(3, 4000, 4000, 0), make([]byte, 16<<10)...)
+	for _, tt := range []struct {
+		name string
+		c    engine.Codec
+		src  []byte
+	}{
+		{"frames behind an application's data without a name", gifCodec{}, hiddenGIF("\x21\xff\x00", 0x3c)},
+		{"frames behind a text of another length", gifCodec{}, hiddenGIF("\x21\x01\x00", 12)},
+		{"a frame behind a second beginning", jpegCodec{}, hiddenJPEG("\xff\xd8", small, large)},
+		{"a frame of four inks before a byte that is no marker", jpegCodec{}, hiddenJPEG("\xff\x00\xff\xff", yccK(2400, 2400, 2), yccK(16, 16, 2))},
+		{"scans behind a second beginning", jpegCodec{}, hiddenScans(scansJPEG(3, 4000, 4000, 117))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			info, err := tt.c.Probe(tt.src)
+			if err != nil {
+				refused(t, "Probe", err)
+				return
+			}
+			allocated, took := cost(func() {
+				_, err = tt.c.Decode(t.Context(), tt.src, engine.DecodeOptions{})
+			})
+			if allocated > 16<<20 {
+				t.Errorf("%d bytes allocated in %v for %d bytes that say to be %+v: %v", allocated, took, len(tt.src), info, err)
+			}
+		})
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"image"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/gen2brain/avif"
@@ -61,7 +63,7 @@ func (avifCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions)
 	if codedLarger(src, h.meta, h.stored) {
 		return nil, broken(params.AVIF, "items in pieces, or a picture larger than its header of %v", h.stored)
 	}
-	decoded, err := avif.Decode(bytes.NewReader(src), avif.Options{AutoRotate: true})
+	decoded, err := avif.Decode(asStill(src), avif.Options{AutoRotate: true})
 	if err != nil {
 		return nil, broken(params.AVIF, "%w", err)
 	}
@@ -74,6 +76,12 @@ func (avifCodec) Decode(ctx context.Context, src []byte, _ engine.DecodeOptions)
 		return nil, broken(params.AVIF, "nothing was decoded")
 	}
 	return still(m, bytes.Clone(h.icc), nil), nil
+}
+
+// asStill is the file with the brand of a still (ISO/IEC 14496-12, 4.3): of any other
+// the library decodes the film beside the picture, whose size nobody has judged.
+func asStill(src []byte) io.Reader {
+	return io.MultiReader(bytes.NewReader(src[:8]), strings.NewReader("avif"), bytes.NewReader(src[12:]))
 }
 
 // blank reports whether nothing of a picture with this alpha can be seen.

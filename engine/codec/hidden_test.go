@@ -3,10 +3,14 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"image"
 	"slices"
 	"testing"
 
+	"github.com/gen2brain/avif"
+
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/params"
 )
 
 // hiddenGIF is one frame on a canvas, an extension, what may be taken for the end or
@@ -65,5 +69,54 @@ func TestNothingIsHiddenFromTheLimits(t *testing.T) {
 				t.Errorf("%d bytes allocated in %v for %d bytes that say to be %+v: %v", allocated, took, len(tt.src), info, err)
 			}
 		})
+	}
+}
+
+// A sequence counts as its first picture, the one that its header is of: the film of
+// another size beside it is not decoded.
+func TestTheFilmOfASequenceIsNotDecoded(t *testing.T) {
+	library := func(side, frames int) []byte {
+		var out bytes.Buffer
+		all := &avif.AVIF{}
+		for range frames {
+			all.Image, all.Delay = append(all.Image, veiled(side, side).NRGBA()), append(all.Delay, 1)
+		}
+		var err error
+		if frames == 1 {
+			err = avif.Encode(&out, all.Image[0], avif.Options{Speed: 10, Quality: 50, QualityAlpha: 50, ChromaSubsampling: image.YCbCrSubsampleRatio420})
+		} else {
+			err = avif.EncodeAll(&out, all, avif.Options{Speed: 10, Quality: 50, QualityAlpha: 50, ChromaSubsampling: image.YCbCrSubsampleRatio420})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	c := avifCodec{}
+	film := library(192, 2)
+	if info, err := c.Probe(film); err != nil || info.Size != (params.Size{W: 192, H: 192}) {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	decode(t, c, film, engine.DecodeOptions{})
+	small := library(64, 1)
+	h, err := readHEIF(params.AVIF, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, ok := itemData(find(h.meta, "iloc"), small, nil)
+	if !ok || len(items) != 2 {
+		t.Fatalf("%d items", len(items))
+	}
+	at := bytes.Index(film, []byte("ispe"))
+	binary.BigEndian.PutUint32(film[at+8:], 64)
+	binary.BigEndian.PutUint32(film[at+12:], 64)
+	for i, item := range items { // each of the film's items is in one piece, too
+		extent := film[bytes.Index(film, []byte("iloc"))+12+14*i+6:]
+		binary.BigEndian.PutUint32(extent, uint32(len(film)))
+		binary.BigEndian.PutUint32(extent[4:], uint32(len(item)))
+		film = append(film, item...)
+	}
+	if m := decode(t, c, film, engine.DecodeOptions{}).Frames[0].Image; m.W != 64 || m.H != 64 {
+		t.Errorf("%d×%d", m.W, m.H)
 	}
 }

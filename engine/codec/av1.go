@@ -6,20 +6,17 @@ import (
 	"github.com/fovea-images/fovea/params"
 )
 
-// maxItems is how many parts of one AVIF file are looked at.
-const maxItems = 4096
-
 // codedLarger reports whether some coded picture of an AVIF file is larger than
 // its header says, or cannot be told. The header is what limits were judged by,
 // but the library allocates and decodes what the coded pictures say (AV1
 // specification, section 5.5), and scales the result.
 func codedLarger(src, meta []byte, stored params.Size) bool {
-	items, ok := itemData(find(meta, "iloc"), src, find(meta, "idat"))
+	items, ok := itemsOf(src, meta)
 	if !ok {
 		return true
 	}
-	for _, data := range items {
-		for len(data) > 0 {
+	for _, it := range items {
+		for data := it.data; len(data) > 0; {
 			kind, body, rest, ok := nextOBU(data)
 			if !ok {
 				break // no AV1: metadata
@@ -34,72 +31,6 @@ func codedLarger(src, meta []byte, stored params.Size) bool {
 		}
 	}
 	return false
-}
-
-// itemData cuts the items out of the file (ISO/IEC 14496-12, 8.11.3). An item in
-// several pieces, or beyond the end, is not ok.
-func itemData(iloc, src, idat []byte) (items [][]byte, ok bool) {
-	if len(iloc) < 8 {
-		return nil, false
-	}
-	version := iloc[0]
-	offsetSize, lengthSize, baseSize, indexSize := iloc[4]>>4, iloc[4]&15, iloc[5]>>4, iloc[5]&15
-	r := fields{b: iloc[6:]}
-	idSize := byte(2)
-	if version == 2 {
-		idSize = 4
-	}
-	count := r.next(idSize)
-	if version > 2 || count > maxItems {
-		return nil, false
-	}
-	for range count {
-		r.next(idSize)
-		from := src
-		if version > 0 {
-			if method := r.next(2) & 15; method == 1 {
-				from = idat
-			} else if method != 0 {
-				return nil, false
-			}
-		} else {
-			indexSize = 0
-		}
-		r.next(2) // data reference: this file
-		at, extents := r.next(baseSize), r.next(2)
-		if extents != 1 {
-			return nil, false
-		}
-		r.next(indexSize)
-		at += r.next(offsetSize)
-		size := r.next(lengthSize)
-		if r.short || at > uint64(len(from)) || size > uint64(len(from))-at {
-			return nil, false
-		}
-		if size == 0 { // up to the end
-			size = uint64(len(from)) - at
-		}
-		items = append(items, from[at:at+size])
-	}
-	return items, true
-}
-
-// fields reads big-endian numbers one after the other.
-type fields struct {
-	b     []byte
-	short bool // more was read than there was
-}
-
-// next reads a number of 0..8 bytes.
-func (f *fields) next(size byte) uint64 {
-	if size > 8 || int(size) > len(f.b) {
-		f.short, f.b = true, nil
-		return 0
-	}
-	var word [8]byte
-	copy(word[8-size:], f.b[:size])
-	f.b = f.b[size:]
-	return binary.BigEndian.Uint64(word[:])
 }
 
 const obuSequence = 1

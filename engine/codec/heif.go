@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"iter"
+	"slices"
 
 	"github.com/fovea-images/fovea/engine"
 	"github.com/fovea-images/fovea/params"
@@ -47,6 +48,20 @@ func find(b []byte, kind string) []byte {
 	return nil
 }
 
+// twice reports whether one of kinds occurs twice in b.
+func twice(b []byte, kinds ...string) bool {
+	seen := make([]bool, len(kinds))
+	for found := range boxes(b) {
+		if i := slices.Index(kinds, found.kind); i >= 0 {
+			if seen[i] {
+				return true
+			}
+			seen[i] = true
+		}
+	}
+	return false
+}
+
 // heifHeader is what the meta box of an AVIF or HEIC file says. Sizes are given
 // upright: the libraries turn pictures themselves.
 type heifHeader struct {
@@ -65,6 +80,10 @@ func readHEIF(media params.Media, src []byte) (h heifHeader, err error) {
 	}
 	h.meta = meta[4:]
 	properties := find(h.meta, "iprp")
+	// Of two the libraries may take the other one.
+	if twice(src, "meta") || twice(h.meta, "iinf", "iloc", "idat", "iprp", "iref", "pitm") || twice(properties, "ipco") {
+		return h, broken(media, "a box twice")
+	}
 	var list []box
 	for property := range boxes(find(properties, "ipco")) {
 		if list = append(list, property); len(list) > 1024 {

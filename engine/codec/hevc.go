@@ -13,14 +13,23 @@ import (
 const (
 	largestTile = 1024 // pixels a side; a tile may be larger than the whole picture
 	padding     = 64   // of a coded picture, to whole blocks
+	maxTiles    = 1024 // phones write 200; each takes a millisecond at least
 )
 
 // judgeHEVC refuses a file whose coded pictures or grid are larger than its header
 // of stored says, or cannot be told.
 func judgeHEVC(src, meta []byte, stored params.Size) error {
-	items, ok := itemData(find(meta, "iloc"), src, find(meta, "idat"))
+	items, ok := itemsOf(src, meta)
 	if !ok {
 		return broken(params.HEIC, "items in pieces")
+	}
+	kinds, ok := kindsOf(find(meta, "iinf"))
+	if !ok {
+		return broken(params.HEIC, "kinds of items")
+	}
+	tiles, err := tilesOf(meta, kinds)
+	if err != nil {
+		return err
 	}
 	limit := params.Size{W: max(stored.W+padding, largestTile), H: max(stored.H+padding, largestTile)}
 	var largest int64
@@ -36,11 +45,14 @@ func judgeHEVC(src, meta []byte, stored params.Size) error {
 		return nil
 	}
 	coded := int64(0)
-	for _, data := range items {
-		if w, h, ok := gridSize(data); ok && (w > uint64(stored.W) || h > uint64(stored.H)) {
-			return broken(params.HEIC, "a grid of %d×%d under a header of %v", w, h, stored)
+	for _, it := range items {
+		data, units := it.data, 0
+		if kinds[it.id] == "grid" {
+			if w, h, ok := gridSize(data); !ok || w > uint64(stored.W) || h > uint64(stored.H) {
+				return broken(params.HEIC, "a grid of %d×%d under a header of %v", w, h, stored)
+			}
+			continue
 		}
-		units := 0
 		for len(data) >= 4 {
 			size := binary.BigEndian.Uint32(data)
 			if uint64(size) > uint64(len(data)-4) {
@@ -63,16 +75,40 @@ func judgeHEVC(src, meta []byte, stored params.Size) error {
 			}
 		}
 	}
-	if most := 4 * (int64(limit.W)*int64(limit.H) + largestTile*largestTile); coded*largest > most {
-		return broken(params.HEIC, "%d coded pictures of %d pixels under a header of %v", coded, largest, stored)
+	if most := 4 * (int64(limit.W)*int64(limit.H) + largestTile*largestTile); max(coded, tiles)*largest > most {
+		return broken(params.HEIC, "%d coded pictures, %d tiles, of %d pixels under a header of %v", coded, tiles, largest, stored)
 	}
 	return nil
 }
 
+// tilesOf counts the pictures that others are made from, each as often as it is named:
+// the library decodes it as often. Only a grid is made, of coded pictures.
+func tilesOf(meta []byte, kinds map[uint64]string) (n int64, err error) {
+	for _, kind := range kinds {
+		if kind == "iovl" { // on a canvas of any size
+			return 0, unsupported(params.HEIC, "pictures laid over each other")
+		}
+	}
+	references, ok := madeFrom(find(meta, "iref"))
+	if !ok {
+		return 0, broken(params.HEIC, "references")
+	}
+	for _, r := range references {
+		for _, id := range r.to {
+			if kind := kinds[id]; kinds[r.from] == "grid" && (kind == "grid" || kind == "iden") {
+				return 0, unsupported(params.HEIC, "a grid of grids")
+			}
+			if n++; n > maxTiles {
+				return 0, unsupported(params.HEIC, "very many tiles")
+			}
+		}
+	}
+	return n, nil
+}
+
 // gridSize is the size that a grid item makes (ISO/IEC 23008-12, 6.6.2.3.2).
-// Nothing but its length tells one from other small items.
 func gridSize(data []byte) (w, h uint64, ok bool) {
-	if len(data) < 8 || len(data) > 12 || data[0] != 0 {
+	if len(data) < 8 {
 		return 0, 0, false
 	}
 	r := fields{b: data[4:]}

@@ -103,7 +103,7 @@ func TestTheFilmOfASequenceIsNotDecoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, ok := itemData(find(h.meta, "iloc"), small, nil)
+	items, ok := itemsOf(small, h.meta)
 	if !ok || len(items) != 2 {
 		t.Fatalf("%d items", len(items))
 	}
@@ -113,10 +113,68 @@ func TestTheFilmOfASequenceIsNotDecoded(t *testing.T) {
 	for i, item := range items { // each of the film's items is in one piece, too
 		extent := film[bytes.Index(film, []byte("iloc"))+12+14*i+6:]
 		binary.BigEndian.PutUint32(extent, uint32(len(film)))
-		binary.BigEndian.PutUint32(extent[4:], uint32(len(item)))
-		film = append(film, item...)
+		binary.BigEndian.PutUint32(extent[4:], uint32(len(item.data)))
+		film = append(film, item.data...)
 	}
 	if m := decode(t, c, film, engine.DecodeOptions{}).Frames[0].Image; m.W != 64 || m.H != 64 {
 		t.Errorf("%d×%d", m.W, m.H)
+	}
+}
+
+// heicOf is photo.heic with other bytes in place of those of its grid, which is made
+// from the items to.
+func heicOf(t *testing.T, kind string, grid []byte, to ...uint16) []byte {
+	file := readFile(t, "photo.heic")
+	meta, mdat := find(file, "meta"), find(file, "mdat")
+	be := binary.BigEndian
+	refs := be.AppendUint16(be.AppendUint16(nil, 2), uint16(len(to)))
+	for _, id := range to {
+		refs = be.AppendUint16(refs, id)
+	}
+	build := func(at int) []byte {
+		iloc := []byte("\x01\x00\x00\x00\x44\x40\x00\x02\x00\x01\x00\x00\x00\x00")
+		iloc = be.AppendUint32(append(iloc, 0, 0, 0, 0, 0, 1), uint32(at))
+		iloc = be.AppendUint32(iloc, uint32(len(mdat)))
+		iloc = append(iloc, "\x00\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"...)
+		iloc = be.AppendUint32(iloc, uint32(len(grid)))
+		body := slices.Concat(meta[:4], box0("hdlr", find(meta[4:], "hdlr")), box0("pitm", find(meta[4:], "pitm")),
+			box0("idat", grid), box0("iloc", iloc), box0("iinf", bytes.Replace(find(meta[4:], "iinf"), []byte("grid"), []byte(kind), 1)),
+			box0("iprp", find(meta[4:], "iprp")), box0("iref", slices.Concat(make([]byte, 4), box0("dimg", refs))))
+		return slices.Concat(file[:24], box0("meta", body))
+	}
+	head := build(0)
+	return append(build(len(head)+8), box0("mdat", mdat)...)
+}
+
+// What a HEIC file is made from is judged as the library makes it.
+func TestWhatAHEICIsMadeFromIsJudged(t *testing.T) {
+	grid := func(flags, rows, columns byte, w, h uint16, more ...byte) []byte {
+		b := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16([]byte{0, flags, rows - 1, columns - 1}, w), h)
+		return append(b, more...)
+	}
+	overlay := append([]byte("\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x10\x00"), make([]byte, 8)...)
+	good := heicOf(t, "grid", grid(0, 1, 1, 161, 119), 1)
+	decode(t, heicCodec{}, good, engine.DecodeOptions{}) // and compiles the library, once
+	behind := heicOf(t, "grid", grid(0, 1, 1, 4096, 4096), 1)
+	for name, src := range map[string][]byte{
+		"a larger grid with more behind it": heicOf(t, "grid", grid(0, 1, 1, 4096, 4096, make([]byte, 8)...), 1),
+		"a grid in wide numbers":            heicOf(t, "grid", grid(1, 1, 1, 0, 4096, 0, 0, 16, 0), 1),
+		"a canvas of its own size":          heicOf(t, "iovl", overlay, 1),
+		"one tile very often":               heicOf(t, "grid", grid(0, 50, 50, 161, 119), slices.Repeat([]uint16{1}, 2500)...),
+		"a grid of grids":                   heicOf(t, "grid", grid(0, 1, 1, 161, 119), 2),
+		"a second header":                   slices.Concat(good, box0("meta", find(behind, "meta"))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := heicCodec{}.Probe(src)
+			allocated, took := cost(func() {
+				if err == nil {
+					_, err = heicCodec{}.Decode(t.Context(), src, engine.DecodeOptions{})
+				}
+			})
+			if err == nil || allocated > 1<<20 {
+				t.Errorf("%v; %d bytes allocated in %v", err, allocated, took)
+			}
+			refused(t, name, err)
+		})
 	}
 }

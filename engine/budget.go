@@ -14,7 +14,9 @@ import (
 // Beyond the number of processors more work at once only makes all of it later.
 // A burst, such as the pictures of a page, is waited for; once the queue has stood
 // for longer than a burst it takes but a part of its room, until for as long nobody
-// is turned away: as many pictures are made, and who is admitted waits for less.
+// is turned away: as many pictures are made, and who is admitted waits for less. In a
+// flood, when most are turned away even so, it takes what keeps the workers busy, and
+// finds out by itself how much that is.
 // Safe for use by many goroutines.
 type budget struct {
 	workers, room int
@@ -30,6 +32,14 @@ type budget struct {
 	low     list.List
 	shed    int64
 	coming  int // whose sources are being fetched
+
+	// Of those who came since began, for about as long as a burst.
+	began            time.Time
+	offered, refused int
+	flood            bool // most of those who came before were turned away
+	limit            int  // how many may come or wait in a flood
+	settling         int  // how many are still to arrive who came before limit was set
+	idle             int  // how often nobody waited for a worker since then
 }
 
 // rank says how work waits.
@@ -46,10 +56,11 @@ const (
 )
 
 // burst is how long the queue may stand before it takes one part in standing of its
-// room.
+// room. In a flood most times its room may be on the way, if they take long.
 const (
 	burst    = time.Second
 	standing = 4
+	most     = 4
 )
 
 // place is one transform that waits; ready closes when it is admitted.
@@ -131,6 +142,19 @@ func (b *budget) places() int {
 	return b.room
 }
 
+// judge begins to count anew after a burst's time, and says whether there was a flood.
+func (b *budget) judge() {
+	now := time.Now()
+	if now.Sub(b.began) < burst {
+		return
+	}
+	flood := b.stands() && 2*b.refused > b.offered
+	if flood && !b.flood {
+		b.limit = b.places()
+	}
+	b.flood, b.began, b.offered, b.refused = flood, now, 0, 0
+}
+
 // refuse turns away a caller who has somebody waiting, which is what overload is.
 func (b *budget) refuse() error {
 	if b.stands() {
@@ -145,28 +169,62 @@ func (b *budget) full() error {
 	return fault.New(fault.Overloaded, "Too many images are being made; try again shortly")
 }
 
+// offer fails as Overloaded if there is no room for one more picture now.
+func (b *budget) offer() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.judge()
+	b.offered++
+	if b.crowded() {
+		b.refused++
+		return b.refuse()
+	}
+	return nil
+}
+
 // expect fails as Overloaded if enter would now, before the caller has fetched what
-// it would enter with. Else it must call arrived before it enters or gives up. While
-// the queue stands, two who are expected count as one who waits: what they fetch is
-// not to be in vain, nor the workers to wait for it.
+// it would enter with. Else it must call arrived before it enters or gives up.
 func (b *budget) expect() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	waiting := b.queue.Len()
-	if b.stands() {
-		waiting += b.coming / 2
-	}
-	if waiting >= b.places() {
+	if b.crowded() {
 		return b.refuse()
 	}
 	b.coming++
 	return nil
 }
 
+// crowded reports whether nobody else may come. While the queue stands, two who are
+// expected count as one who waits: what they fetch is not to be in vain, nor the workers
+// to wait for it. In a flood limit is the measure of both.
+func (b *budget) crowded() bool {
+	switch {
+	case !b.stands():
+		return b.queue.Len() >= b.room
+	case b.flood:
+		return b.queue.Len()+b.coming >= b.limit
+	}
+	return b.queue.Len()+b.coming/2 >= b.places()
+}
+
 func (b *budget) arrived() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.coming--
+	if b.settling--; b.settling < 0 {
+		b.settle()
+	}
+}
+
+// settle sets the limit by what the last one has led to: about half as many are to wait as
+// there are workers, and those have something to do.
+func (b *budget) settle() {
+	excess := b.queue.Len() - b.workers/2
+	if b.idle > 0 {
+		excess = -b.idle
+	}
+	b.limit = min(max(b.limit-excess, b.workers), most*b.room)
+	b.settling, b.idle = b.coming, 0
 }
 
 // giveUp takes p out of its queue, unless it was admitted meanwhile.
@@ -205,6 +263,9 @@ func (b *budget) leave(bytes int64) {
 	b.running--
 	b.held -= bytes
 	b.admit()
+	if b.queue.Len() == 0 {
+		b.idle++
+	}
 }
 
 // admit lets in who is first in line, as long as it fits: in turn, so that large

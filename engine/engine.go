@@ -151,6 +151,7 @@ func guard(kind fault.Kind, call func() error) (err error) {
 
 // Stats counts what an Engine does and did since it was made.
 type Stats struct {
+	Workers         int // how many may run
 	Running, Queued int64
 	Held            int64 // bytes, by estimate
 	Shed            int64 // turned away for want of capacity
@@ -168,7 +169,7 @@ type Spent struct{ Queued, Decode, Resize, Encode time.Duration }
 func (e *Engine) Stats() Stats {
 	running, queued, shed, held := e.workers.counts()
 	s := Stats{
-		Running: int64(running), Queued: int64(queued), Held: held, Shed: shed,
+		Workers: e.workers.workers, Running: int64(running), Queued: int64(queued), Held: held, Shed: shed,
 		Decodes: e.decodes.Load(), Done: map[params.Media]int64{}, Mezzanines: map[Mezzanine]int64{},
 	}
 	for m := range e.done {
@@ -262,6 +263,10 @@ func (e *Engine) Shrinks(mediaType string) bool {
 	}
 	return false
 }
+
+// Offer fails as Overloaded if there is no room for one more picture now, so that
+// nobody waits to be told later. Every picture that is to be made is offered, once.
+func (e *Engine) Offer() error { return e.workers.offer() }
 
 // Expect fails as Overloaded if Transform would now, so that nothing is fetched for
 // a picture that will not be made. Else a source is on its way: call Arrived, once,

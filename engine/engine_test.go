@@ -193,6 +193,58 @@ func TestBudgetThatIsOverloaded(t *testing.T) {
 	})
 }
 
+// Ten times as many come as can be served, each of whom is a while on the way and then for
+// 20 ms with one of two workers: once it lasts, who is let in waits for one or two others,
+// and the workers are busy.
+func TestBudgetInAFlood(t *testing.T) {
+	const workers, service = 2, 20 * time.Millisecond
+	for _, tt := range []struct{ fetch, wait time.Duration }{
+		{0, 2 * service}, {5 * time.Millisecond, 2 * service}, {50 * time.Millisecond, 4 * service}, {300 * time.Millisecond, 4 * service},
+	} {
+		t.Run("sources take "+tt.fetch.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBudget(workers, 16*workers, 1<<30, time.Hour)
+				begun := time.Now()
+				var mu sync.Mutex
+				var served int
+				var longest time.Duration
+				for came := time.Duration(0); came < 10*time.Second; came += service / workers / 10 {
+					<-time.After(time.Until(begun.Add(came)))
+					if b.offer() != nil || b.expect() != nil {
+						continue
+					}
+					go func() {
+						<-time.After(tt.fetch)
+						b.arrived()
+						arrived := time.Now()
+						if err := b.enter(t.Context(), 1, usual); err != nil {
+							return // it was on its way when the limit sank
+						}
+						waited := time.Since(arrived)
+						<-time.After(service)
+						b.leave(1)
+						if came < 3*time.Second {
+							return
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						served, longest = served+1, max(longest, waited)
+					}()
+				}
+				<-time.After(time.Second)
+				if capacity := int(7 * time.Second / service * workers); served < capacity*95/100 || longest > tt.wait {
+					t.Errorf("%d of %d were served, who waited for up to %v, expected nearly all, and %v at most", served, capacity, longest, tt.wait)
+				}
+				for range 8 { // a page of pictures is not a flood
+					if err := b.offer(); err != nil {
+						t.Errorf("a while after it: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // Work that nobody waits for is turned away for want of room, and says nothing of those
 // who wait.
 func TestIdleWorkThatIsTurnedAwayProlongsNoOverload(t *testing.T) {

@@ -46,6 +46,11 @@ func (pl *plan) job(r *Request) cache.Job {
 // Fill fetches the source, transforms it and dresses the result: steps 9 and 10
 // of the way of a request. It is called on the cache's context.
 func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
+	if !pl.rendered() {
+		if err := pl.proxy.Engine.Offer(); err != nil {
+			return cache.Entry{}, err
+		}
+	}
 	leave, err := pl.proxy.sources.enter(ctx, pl.place())
 	if err != nil {
 		return cache.Entry{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"runtime"
 	"strings"
 	"time"
 
@@ -176,9 +175,7 @@ func (o *operator) stats() (s stats) {
 	s.Cache.Failures, s.Cache.Purges, s.Cache.Flying = c.Failures, c.Purges, c.Flying
 	s.Engine.Running, s.Engine.Queued, s.Engine.Held, s.Engine.Shed = e.Running, e.Queued, e.Held, e.Shed
 	s.Engine.Decodes, s.Engine.MezzanineBytes, s.Engine.Memory = e.Decodes, e.MezzanineBytes, int64(o.settings.Engine.Memory)
-	if s.Engine.Workers = o.settings.Engine.Workers; s.Engine.Workers == 0 {
-		s.Engine.Workers = runtime.GOMAXPROCS(0)
-	}
+	s.Engine.Workers = e.Workers
 	return s
 }
 

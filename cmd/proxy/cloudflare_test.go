@@ -485,7 +485,7 @@ func checkConfig(t *testing.T, file, text string) string {
 		t.Fatal(err)
 	}
 	var out, complaints bytes.Buffer
-	run(t.Context(), []string{"check", "--config", file, "--data", filepath.Join(filepath.Dir(file), "data")}, world{strings.NewReader(""), &out, &complaints, nil, time.Now})
+	run(t.Context(), []string{"check", "--config", file, "--data", filepath.Join(filepath.Dir(file), "data")}, world{strings.NewReader(""), &out, &complaints, nil, time.Now, nil})
 	return complaints.String()
 }
 

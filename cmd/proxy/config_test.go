@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write what commands say into the golden
 func said(t *testing.T, environ []string, args ...string) (status int, out, complaints string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status = run(t.Context(), args, world{strings.NewReader(""), &stdout, &stderr, environ, time.Now})
+	status = run(t.Context(), args, world{strings.NewReader(""), &stdout, &stderr, environ, time.Now, nil})
 	return status, stdout.String(), stderr.String()
 }
 

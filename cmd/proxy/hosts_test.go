@@ -214,7 +214,7 @@ func TestExplainKnowsTheHost(t *testing.T) {
 	explain := func(args ...string) string {
 		var out, complaints bytes.Buffer
 		args = append([]string{"explain", "--config", file, "--data", filepath.Join(t.TempDir(), "none")}, args...)
-		if status := run(t.Context(), args, world{strings.NewReader(""), &out, &complaints, nil, time.Now}); status != 0 {
+		if status := run(t.Context(), args, world{strings.NewReader(""), &out, &complaints, nil, time.Now, nil}); status != 0 {
 			t.Fatal(complaints.String())
 		}
 		return out.String()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -47,6 +48,7 @@ type world struct {
 	stdout, stderr io.Writer
 	environ        []string
 	now            func() time.Time // judges proofs and dates tokens
+	widen          func(more int)   // has Go's scheduler run so many goroutines more at once; nil: it stays as it is
 }
 
 // settings reads the configuration as the command line has it.
@@ -68,7 +70,11 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(engine.GCPercent)
 	}
-	os.Exit(run(ctx, os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, os.Environ(), time.Now}))
+	w := world{os.Stdin, os.Stdout, os.Stderr, os.Environ(), time.Now, nil}
+	if os.Getenv("GOMAXPROCS") == "" {
+		w.widen = func(more int) { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + more) }
+	}
+	os.Exit(run(ctx, os.Args[1:], w))
 }
 
 // errTold ends a command whose complaint has been printed already.

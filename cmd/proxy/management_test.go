@@ -348,7 +348,7 @@ func TestImportFromAnotherAccount(t *testing.T) {
 		t.Helper()
 		var out, complaints bytes.Buffer
 		args = append([]string{"import", "--quiet", "--data", data, "--from-cloudflare", m.account, "--cloudflare-api", m.url + "/client/v4"}, args...)
-		if status := run(t.Context(), args, world{strings.NewReader(""), &out, &complaints, []string{"CLOUDFLARE_API_TOKEN=" + m.token}, time.Now}); status != 0 {
+		if status := run(t.Context(), args, world{strings.NewReader(""), &out, &complaints, []string{"CLOUDFLARE_API_TOKEN=" + m.token}, time.Now, nil}); status != 0 {
 			t.Fatalf("%d: %s", status, complaints.String())
 		}
 		return out.String()
@@ -398,7 +398,7 @@ func TestAnExportHasEverything(t *testing.T) {
 	m.call(t, "POST", "v2/direct_upload", `{"id":"draft"}`) // is no image yet
 	for _, args := range [][]string{{"export", "--keys", "--data", data, folder}, {"import", "--quiet", "--data", other, folder}} {
 		var complaints bytes.Buffer
-		if status := run(t.Context(), args, world{strings.NewReader(""), io.Discard, &complaints, nil, time.Now}); status != 0 {
+		if status := run(t.Context(), args, world{strings.NewReader(""), io.Discard, &complaints, nil, time.Now, nil}); status != 0 {
 			t.Fatalf("%d: %s", status, complaints.String())
 		}
 	}

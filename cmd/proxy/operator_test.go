@@ -61,7 +61,7 @@ func send(t *testing.T, method, address string, body []byte, header ...string) (
 func (s *running) command(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	var out bytes.Buffer
-	status := run(t.Context(), append([]string{"--data", s.data}, args...), world{strings.NewReader(""), &out, &out, nil, nil})
+	status := run(t.Context(), append([]string{"--data", s.data}, args...), world{strings.NewReader(""), &out, &out, nil, nil, nil})
 	return status, out.String()
 }
 
@@ -187,7 +187,7 @@ func TestPurge(t *testing.T) {
 
 func TestPurgeSaysThatNobodyListens(t *testing.T) {
 	var out bytes.Buffer
-	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_LISTEN=" + freeAddress(t)}, nil}
+	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_LISTEN=" + freeAddress(t)}, nil, nil}
 	if status := run(t.Context(), []string{"--data", t.TempDir(), "purge", "--everything"}, w); status != 1 || !strings.Contains(out.String(), "is it running?") {
 		t.Errorf("%d %s", status, &out)
 	}
@@ -223,7 +223,7 @@ func TestAnAdminListenerThatOthersReachNeedsAToken(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			status := run(t.Context(), []string{"--data", t.TempDir(), "check"}, world{strings.NewReader(""), &out, &out, tt.environ, nil})
+			status := run(t.Context(), []string{"--data", t.TempDir(), "check"}, world{strings.NewReader(""), &out, &out, tt.environ, nil, nil})
 			if (status == 0) != (tt.want == "") || !strings.Contains(out.String(), tt.want) {
 				t.Errorf("%d %s", status, &out)
 			}
@@ -253,7 +253,7 @@ func TestWithATokenTheDashboardAndThePurgeNeedIt(t *testing.T) {
 		t.Errorf("%d %s", status, out)
 	}
 	var out bytes.Buffer
-	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_TOKEN=" + secret}, nil}
+	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_TOKEN=" + secret}, nil, nil}
 	if status := run(t.Context(), []string{"--data", s.data, "purge", "--everything"}, w); status != 0 {
 		t.Errorf("%d %s", status, &out)
 	}
@@ -511,7 +511,7 @@ func TestAnAdminPortThatWasAskedForMustBeFree(t *testing.T) {
 	t.Cleanup(taken.Close)
 	address := strings.TrimPrefix(taken.URL, "http://")
 	var out bytes.Buffer
-	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_LISTEN=" + address}, time.Now}
+	w := world{strings.NewReader(""), &out, &out, []string{"FOVEA_ADMIN_LISTEN=" + address}, time.Now, nil}
 	status := run(t.Context(), []string{"--data", t.TempDir(), "serve", "--listen", "127.0.0.1:0"}, w)
 	if status != 1 || !strings.Contains(out.String(), `admin.listen: expected a free address, received "`+address+`"`) {
 		t.Errorf("%d %s", status, &out)

@@ -32,7 +32,7 @@ const demoPath = "/cdn-cgi/imagedelivery/FoveaDemoAccountHash00/"
 func (s *running) signed(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, complaints bytes.Buffer
-	if status := run(t.Context(), append([]string{"sign", "--data", s.data}, args...), world{strings.NewReader(""), &out, &complaints, nil, time.Now}); status != 0 {
+	if status := run(t.Context(), append([]string{"sign", "--data", s.data}, args...), world{strings.NewReader(""), &out, &complaints, nil, time.Now, nil}); status != 0 {
 		t.Fatalf("sign %v: %s", args, complaints.String())
 	}
 	return strings.TrimSpace(out.String())
@@ -470,7 +470,7 @@ func askVectors(t *testing.T, config string, cases []vectorCase) {
 	data := filepath.Join(t.TempDir(), "data")
 	var complaints bytes.Buffer
 	file := filepath.Join(export, "fovea.yaml")
-	if status := run(t.Context(), []string{"import", "--quiet", "--data", data, "--config", file, export}, world{strings.NewReader(""), io.Discard, &complaints, nil, time.Now}); status != 0 {
+	if status := run(t.Context(), []string{"import", "--quiet", "--data", data, "--config", file, export}, world{strings.NewReader(""), io.Discard, &complaints, nil, time.Now, nil}); status != 0 {
 		t.Fatalf("%s", complaints.String())
 	}
 	var now atomic.Int64

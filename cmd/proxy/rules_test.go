@@ -187,7 +187,7 @@ func TestRulesAreChecked(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out, complaints bytes.Buffer
-			status := run(t.Context(), []string{"check", "--config", file, "--data", filepath.Join(t.TempDir(), "none")}, world{strings.NewReader(""), &out, &complaints, nil, time.Now})
+			status := run(t.Context(), []string{"check", "--config", file, "--data", filepath.Join(t.TempDir(), "none")}, world{strings.NewReader(""), &out, &complaints, nil, time.Now, nil})
 			if status == 0 || !strings.Contains(complaints.String(), says) {
 				t.Errorf("%d: %s", status, &complaints)
 			}

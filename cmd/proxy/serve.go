@@ -7,8 +7,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -48,7 +46,12 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 		tell(w.stderr, err)
 		return errTold
 	}
-	defer schedule(a.engine.Stats().Workers, w)()
+	if w.widen != nil {
+		// A transform keeps its place in the scheduler for up to 10 ms before others get
+		// their turn; requests that need a few microseconds are not to wait for that. The
+		// kernel divides the processors far more finely.
+		w.widen(a.engine.Stats().Workers)
+	}
 	listener, err := listen(ctx, settings.Listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen: expected a free address, received %q: %w", settings.Listen, err), a.close())
@@ -67,19 +70,6 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 		err = a.serve(ctx, listener, again, func() (config.Config, error) { return c.settings(cli, w) })
 	}
 	return errors.Join(err, a.close())
-}
-
-// schedule lets the scheduler run as many threads more as there are workers, until undo,
-// unless the environment says how many. A transform keeps one for up to 10 ms before others
-// get their turn; requests that need a few microseconds are not to wait for that. The
-// kernel shares the processors far more finely.
-func schedule(workers int, w world) (undo func()) {
-	if slices.ContainsFunc(w.environ, func(line string) bool { return strings.HasPrefix(line, "GOMAXPROCS=") }) {
-		return func() {}
-	}
-	before := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(before + workers)
-	return func() { runtime.GOMAXPROCS(before) }
 }
 
 // drain goes on answering for a while that /readyz says no, unless a server fails.

@@ -17,7 +17,7 @@ type Info struct {
 	Frames      int // ≥ 1
 	Alpha       bool
 	Bytes       int // length of the whole file
-	Progressive bool
+	Weight      int // bytes that decoding one frame takes for each of its pixels, however small it comes out; 0 = as most
 }
 
 // Animated reports whether there is more than one frame.

@@ -104,13 +104,11 @@ func decodedBytes(i Info, want DecodeOptions) int64 {
 	switch {
 	case i.Media == params.JPEG:
 		d := int64(want.Denominator(i.Size))
-		n := 3 * pixels / (d * d)
-		if i.Progressive {
-			n += 6 * pixels // coefficients of 16 bits, of the whole picture
-		}
-		return n
+		return int64(i.Weight)*pixels + 3*pixels/(d*d)
 	case i.Animated() && !want.FirstFrame:
 		return 8*pixels + 4*pixels*int64(i.Frames)
+	case i.Weight > 0:
+		return int64(i.Weight) * pixels
 	}
 	return 12 * pixels // interleaved as the library gives it, and in planes
 }

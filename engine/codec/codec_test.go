@@ -242,7 +242,7 @@ func TestJPEGForms(t *testing.T) {
 	baseline := encode(t, jpegCodec{}, source, engine.EncodeOptions{Baseline: true})
 	a, err1 := jpegCodec{}.Probe(progressive)
 	b, err2 := jpegCodec{}.Probe(baseline)
-	if err1 != nil || err2 != nil || !a.Progressive || b.Progressive || a.Orientation != 6 || b.Orientation != 1 {
+	if err1 != nil || err2 != nil || a.Weight != 6 || b.Weight != 0 || a.Orientation != 6 || b.Orientation != 1 {
 		t.Errorf("%+v %v, %+v %v", a, err1, b, err2)
 	}
 	if got := decode(t, jpegCodec{}, progressive, engine.DecodeOptions{}).EXIF; !bytes.Equal(got, exif) {

@@ -71,9 +71,13 @@ type heifHeader struct {
 	icc    []byte
 }
 
+// weightHEIF is what the libraries need: they have planes, RGB and a copy of it in
+// their own memory, which is copied when it grows.
+const weightHEIF = 32
+
 // readHEIF reads the properties of the primary item (ISO/IEC 23008-12).
 func readHEIF(media params.Media, src []byte) (h heifHeader, err error) {
-	h.info = engine.Info{Media: media, Orientation: 1, Frames: 1, Bytes: len(src)}
+	h.info = engine.Info{Media: media, Orientation: 1, Frames: 1, Bytes: len(src), Weight: weightHEIF}
 	meta := find(src, "meta")
 	if len(meta) < 4 {
 		return h, broken(media, "no meta box")

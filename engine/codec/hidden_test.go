@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"image/png"
 	"slices"
 	"testing"
 
 	"github.com/gen2brain/avif"
 
 	"github.com/fovea-images/fovea/engine"
+	"github.com/fovea-images/fovea/engine/pixel"
 	"github.com/fovea-images/fovea/params"
 )
 
@@ -175,6 +177,54 @@ func TestWhatAHEICIsMadeFromIsJudged(t *testing.T) {
 				t.Errorf("%v; %d bytes allocated in %v", err, allocated, took)
 			}
 			refused(t, name, err)
+		})
+	}
+}
+
+// What the header is judged to take, before any of it is there, is what decoding takes.
+func TestAHeaderTellsWhatDecodingTakes(t *testing.T) {
+	const side = 512
+	deep := image.NewNRGBA64(image.Rect(0, 0, side, side))
+	var png16 bytes.Buffer
+	if err := png.Encode(&png16, deep); err != nil {
+		t.Fatal(err)
+	}
+	of := func(c engine.Codec, m *pixel.Image, o engine.EncodeOptions) []byte {
+		return encode(t, c, still(m, nil, nil), o)
+	}
+	for _, tt := range []struct {
+		name string
+		c    engine.Codec
+		src  []byte
+	}{
+		{"JPEG", jpegCodec{}, of(jpegCodec{}, scene(side, side), engine.EncodeOptions{Baseline: true})},
+		{"JPEG, progressive", jpegCodec{}, of(jpegCodec{}, scene(side, side).To420(), engine.EncodeOptions{})},
+		{"JPEG, progressive, of full components", jpegCodec{}, scansJPEG(3, side, side, 0)},
+		{"JPEG of four inks", jpegCodec{}, yccK(side, side, 2)},
+		{"JPEG of four inks, progressive", jpegCodec{}, scansJPEG(4, side, side, 0)},
+		{"PNG", pngCodec{}, of(pngCodec{}, veiled(side, side), engine.EncodeOptions{})},
+		{"PNG of 16 bits", pngCodec{}, png16.Bytes()},
+		{"GIF", gifCodec{}, of(gifCodec{}, scene(side, side), engine.EncodeOptions{})},
+		{"WebP", webpCodec{}, of(webpCodec{}, veiled(side, side), engine.EncodeOptions{})},
+		{"WebP, lossless", webpCodec{}, of(webpCodec{}, veiled(side, side), engine.EncodeOptions{Lossless: true})},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			info, err := tt.c.Probe(tt.src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weight := uint64(info.Weight)
+			switch {
+			case tt.c.Media() == params.JPEG:
+				weight += 3
+			case weight == 0:
+				weight = 12
+			}
+			allocated, _ := cost(func() { _, err = tt.c.Decode(t.Context(), tt.src, engine.DecodeOptions{}) })
+			refused(t, tt.name, err)
+			if most := weight*side*side + 1<<19; allocated > most {
+				t.Errorf("%.1f bytes a pixel, the header told of %d", float64(allocated)/(side*side), weight)
+			}
 		})
 	}
 }

@@ -87,17 +87,17 @@ func readJPEG(src []byte) (h jpegHeader, err error) {
 func (h *jpegHeader) segment(marker byte, body []byte) error {
 	switch {
 	case marker == 0xc0 || marker == 0xc1 || marker == 0xc2:
-		if len(body) < 6 || h.components != 0 {
+		if len(body) < 6 || h.components != 0 || len(body) < 6+3*int(body[5]) {
 			return broken(params.JPEG, "frame header")
 		}
 		if body[0] != 8 {
 			return unsupported(params.JPEG, "samples of other than 8 bits")
 		}
 		h.info.Size = params.Size{W: int(binary.BigEndian.Uint16(body[3:])), H: int(binary.BigEndian.Uint16(body[1:]))}
-		h.info.Progressive = marker == 0xc2
 		if h.components = int(body[5]); h.components != 1 && h.components != 3 && h.components != 4 {
 			return unsupported(params.JPEG, "other than 1, 3 or 4 components")
 		}
+		h.info.Weight = weightJPEG(body[6:][:3*h.components], marker == 0xc2)
 	case marker >= 0xc3 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
 		return unsupported(params.JPEG, "lossless, hierarchical or arithmetic coding")
 	case marker == 0xe1 && h.exif == nil && bytes.HasPrefix(body, []byte(exifName)):
@@ -107,6 +107,24 @@ func (h *jpegHeader) segment(marker byte, body []byte) error {
 		h.chunk(body[len(iccName):])
 	}
 	return nil
+}
+
+// weightJPEG is the memory that a decoder needs for each pixel, whatever it scales to:
+// of a progressive picture the coefficients, of 32 bits, and of one in four inks, which
+// is decoded whole, the samples on their way to planes.
+func weightJPEG(components []byte, progressive bool) (bytes int) {
+	widest, highest, samples := 1, 1, 0
+	for at := 0; at < len(components); at += 3 {
+		w, h := int(components[at+1]>>4), int(components[at+1]&15)
+		widest, highest, samples = max(widest, w), max(highest, h), samples+w*h
+	}
+	if progressive {
+		bytes = (4*samples + widest*highest - 1) / (widest * highest)
+	}
+	if len(components) == 4*3 {
+		bytes += 12
+	}
+	return bytes
 }
 
 // chunk notes one part of the ICC profile: its number from 1, how many there

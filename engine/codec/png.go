@@ -62,6 +62,9 @@ func readPNG(src []byte) (h pngHeader, err error) {
 			}
 			h.info.Size = params.Size{W: int(w), H: int(height)}
 			h.info.Alpha = body[9]&4 != 0
+			if body[8] == 16 {
+				h.info.Weight = 24 // interlaced, it is there twice
+			}
 		case "tRNS":
 			h.info.Alpha = true
 		case "eXIf":

@@ -43,7 +43,7 @@ var errBroken = fault.New(fault.FetchFailed, "The origin has failed several time
 // enter waits for a slot of the host and returns what to call with the outcome. As
 // many may wait as there are slots: who waits here holds what others could use. The
 // wait ends with ctx; a broken host is not waited for.
-func (h *hosts) enter(ctx context.Context, name string) (leave func(failed bool), err error) {
+func (h *hosts) enter(ctx context.Context, name string) (leave func(outcome), err error) {
 	name = strings.ToLower(name)
 	h.mu.Lock()
 	if h.all == nil {
@@ -72,16 +72,16 @@ func (h *hosts) enter(ctx context.Context, name string) (leave func(failed bool)
 		select {
 		case at.slots <- struct{}{}:
 		case <-ctx.Done():
-			h.left(name, at, nil)
+			h.left(name, at, unknown)
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, fault.Of(ctx.Err())
 			}
 			return nil, fault.Wrap(errCrowded.Kind, ctx.Err(), "%s", errCrowded.Public)
 		}
 	}
-	return func(failed bool) {
+	return func(came outcome) {
 		<-at.slots
-		h.left(name, at, &failed)
+		h.left(name, at, came)
 	}, nil
 }
 
@@ -101,17 +101,17 @@ func (h *hosts) forget() {
 	}
 }
 
-// left takes note of an outcome; nil is none.
-func (h *hosts) left(name string, at *host, failed *bool) {
+// left takes note of an outcome.
+func (h *hosts) left(name string, at *host, came outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	at.users--
 	at.probing = false
-	switch {
-	case failed == nil:
-	case !*failed:
+	switch came {
+	case unknown:
+	case well:
 		at.failures, at.until = 0, time.Time{}
-	default:
+	case failing:
 		if at.failures++; at.failures >= breakAfter {
 			at.until = h.now().Add(breakFor)
 		}
@@ -139,12 +139,28 @@ func passing(err error) bool {
 	return e.Kind == fault.FetchFailed && e.Cause != nil || e.Kind == fault.OriginBroken && e.Status >= 502 && e.Status <= 504
 }
 
-// counts reports whether a failure is the host's, and not one of what was asked for.
-func counts(err error) bool {
-	switch fault.Of(err).Kind {
-	case fault.ConnectTimeout, fault.DownloadTimeout, fault.DNSFailed:
-		return true
-	default:
-		return passing(err)
+// outcome is what a request tells of its host.
+type outcome uint8
+
+const (
+	unknown outcome = iota // nobody waited for it
+	well
+	failing
+)
+
+// tells says what a request tells of its host: a failure may be one of what was asked for.
+func tells(err error) outcome {
+	if err == nil {
+		return well
 	}
+	switch fault.Of(err).Kind {
+	case fault.Canceled:
+		return unknown
+	case fault.ConnectTimeout, fault.DownloadTimeout, fault.DNSFailed:
+		return failing
+	}
+	if passing(err) {
+		return failing
+	}
+	return well
 }

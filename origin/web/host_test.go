@@ -70,6 +70,39 @@ func TestWhatFailsInPassingIsTriedAgain(t *testing.T) {
 	})
 }
 
+// Who gives up waiting tells nothing of the host, neither that it is broken nor that it
+// is well.
+func TestAFetchThatWasGivenUpIsNoOutcome(t *testing.T) {
+	arrived := make(chan struct{})
+	w, address := web(t, Options{Pause: atOnce}, func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/slow" {
+			reset(rw)
+			return
+		}
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	})
+	fails := func(want error) {
+		t.Helper()
+		if _, err := w.Get(t.Context(), address); err == nil || errors.Is(err, errBroken) != (want != nil) {
+			t.Errorf("%v; want %v", err, want)
+		}
+	}
+	for range breakAfter - 1 {
+		fails(nil)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		giveUp()
+	}()
+	if _, err := w.Get(ctx, strings.TrimSuffix(address, "/")+"/slow"); !fault.Is(err, fault.Canceled) {
+		t.Fatal(err)
+	}
+	fails(nil) // the fifth in a row
+	fails(errBroken)
+}
+
 func TestABrokenHostIsLeftAloneForAMoment(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	var asked atomic.Int64
@@ -289,7 +322,7 @@ func TestHostsThatFailAreRememberedWithinABound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			leave(true)
+			leave(failing)
 		}
 	}
 	busy, err := h.enter(t.Context(), "busy")
@@ -306,7 +339,7 @@ func TestHostsThatFailAreRememberedWithinABound(t *testing.T) {
 	if h.all["busy"] == nil {
 		t.Error("one that is asked is forgotten")
 	}
-	busy(false)
+	busy(well)
 	if _, err := h.enter(t.Context(), "broken"); !errors.Is(err, errBroken) {
 		t.Errorf("one that is left alone: %v", err)
 	}
@@ -314,6 +347,6 @@ func TestHostsThatFailAreRememberedWithinABound(t *testing.T) {
 	if leave, err := h.enter(t.Context(), "broken"); err != nil {
 		t.Errorf("afterwards: %v", err)
 	} else {
-		leave(false)
+		leave(well)
 	}
 }

@@ -283,7 +283,7 @@ func (o *Origin) ask(ctx context.Context, address string, fields map[string]stri
 	for attempt := 0; ; attempt++ {
 		err = o.once(ctx, u, from, fields, read)
 		if err == nil || attempt == retries || !passing(err) || o.Pause(ctx, backoff(attempt)) != nil {
-			leave(err != nil && counts(err))
+			leave(tells(err))
 			return err
 		}
 	}

@@ -224,10 +224,13 @@ func (c *Chain) Request(ctx context.Context, x *Exchange) error {
 
 // call calls one rule, unless it is kept away, and counts. It returns when that was done.
 func (c *Chain) call(ctx context.Context, l *link, x *Exchange, v *Visit, begun time.Time) (time.Time, error) {
+	if x.rehearsed {
+		return c.rehearse(ctx, l, x, v, begun)
+	}
 	may := l.breaker.allow(begun)
 	if may == refused {
 		l.stats.skipped.Add(1)
-		return begun, &Failure{Rule: l.name, Reason: Resting, Err: errors.New("it has failed too often and is left alone for a while")}
+		return begun, resting(l)
 	}
 	err := l.rule.Request(ctx, x, v)
 	if err == nil {
@@ -255,6 +258,26 @@ func (c *Chain) call(ctx context.Context, l *link, x *Exchange, v *Visit, begun 
 	return now, nil
 }
 
+// rehearse calls one rule for people to see: nothing is counted or told of, and a rule
+// that is kept away stays so.
+func (c *Chain) rehearse(ctx context.Context, l *link, x *Exchange, v *Visit, begun time.Time) (time.Time, error) {
+	if l.breaker.resting() {
+		return begun, resting(l)
+	}
+	err := l.rule.Request(ctx, x, v)
+	if err == nil {
+		err = x.settle(!v.Next)
+	}
+	if err != nil {
+		return c.after(begun), failure(l, err)
+	}
+	return c.after(begun), nil
+}
+
+func resting(l *link) *Failure {
+	return &Failure{Rule: l.name, Reason: Resting, Err: errors.New("it has failed too often and is left alone for a while")}
+}
+
 // after is the time now, which is after then. Telling how long ago something was is half
 // the work of telling the time.
 func (c *Chain) after(then time.Time) time.Time {
@@ -264,13 +287,18 @@ func (c *Chain) after(then time.Time) time.Time {
 	return c.now()
 }
 
-// failed tells of a failure and returns it as one.
-func (c *Chain) failed(l *link, phase string, err error) *Failure {
+// failure is err as a failure of the rule.
+func failure(l *link, err error) *Failure {
 	var f *Failure
 	if !errors.As(err, &f) {
 		f = &Failure{Reason: Refused, Err: err}
 	}
-	f = &Failure{Rule: l.name, Reason: f.Reason, Err: f.Err}
+	return &Failure{Rule: l.name, Reason: f.Reason, Err: f.Err}
+}
+
+// failed tells of a failure and returns it as one.
+func (c *Chain) failed(l *link, phase string, err error) *Failure {
+	f := failure(l, err)
 	c.log.Error("rule failed", "rule", l.name, "phase", phase, "reason", string(f.Reason), "error", fmt.Sprint(f.Err), "on_error", string(l.onError))
 	return f
 }

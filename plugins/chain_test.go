@@ -155,6 +155,49 @@ func TestStats(t *testing.T) {
 	}
 }
 
+// Who asks what the rules would do is no visitor: it is not counted, tells no log of
+// failures, and neither has a rule left alone nor called again.
+func TestRehearsalsAreNotCounted(t *testing.T) {
+	bad := true
+	rule := &native{fails: func() bool { return bad }}
+	s := newSetup(t, plugins.Link{Name: "frail", Match: []string{"/**"}, Rule: rule})
+	rehearse := func(outcome string) {
+		t.Helper()
+		x := s.Begin()
+		defer s.Release(x)
+		x.Rehearse()
+		x.Load([]byte("GET"), []byte("/"))
+		err := s.Request(t.Context(), x)
+		if steps := x.Steps(); len(steps) != 1 || steps[0].Outcome != outcome || (err != nil) != (outcome != "next") {
+			t.Fatalf("%+v, %v; want %s", steps, err, outcome)
+		}
+	}
+	for range 30 {
+		rehearse("error")
+	}
+	bad = false
+	rehearse("next")
+	if got := s.Stats()[0]; got.Resting || got.Error+got.Next+got.Skipped+got.Units != 0 || s.log.Len() != 0 {
+		t.Errorf("%+v\n%s", got, s.log.String())
+	}
+	bad = true
+	for range 20 {
+		if _, err := s.ask(t, "/"); err == nil {
+			t.Fatal("it does not fail")
+		}
+	}
+	rehearse("skipped")
+	s.at = s.at.Add(5 * time.Second)
+	bad = false
+	rehearse("skipped") // visitors find out
+	if got := s.Stats()[0]; !got.Resting || got.Error != 20 || got.Skipped != 0 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := s.ask(t, "/"); err != nil || s.Stats()[0].Resting {
+		t.Error(err)
+	}
+}
+
 func TestShorten(t *testing.T) {
 	for _, tt := range []struct{ ours, theirs, want string }{
 		{"public, max-age=100", "max-age=50", "public, max-age=50"},

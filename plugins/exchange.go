@@ -83,8 +83,10 @@ type Exchange struct {
 	visit   Visit // of link
 	calls   []call
 	steps   *[]Step // what happened, for explain; nil = nobody asks
-	arena   []byte
-	secrets [][]byte // the visitor's proofs, once a rule has written a line
+
+	rehearsed bool // it is nobody's request
+	arena     []byte
+	secrets   [][]byte // the visitor's proofs, once a rule has written a line
 }
 
 // snapshot is what a rule's failure brings back.

@@ -26,6 +26,13 @@ type Step struct {
 // Trace has x remember what the rules do.
 func (x *Exchange) Trace() { x.steps = &[]Step{} }
 
+// Rehearse is Trace for a request that nobody has sent: the chain does not count it, and
+// what becomes of it changes nothing for those of visitors.
+func (x *Exchange) Rehearse() {
+	x.rehearsed = true
+	x.Trace()
+}
+
 // Steps returns what the rules did, in order; nil without Trace. Proofs are in it.
 func (x *Exchange) Steps() []Step {
 	if x.steps == nil {

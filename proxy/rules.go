@@ -60,7 +60,7 @@ func (p *Proxy) rehearse(ctx context.Context, x *plugins.Exchange, r *Request, h
 			x.LoadHeader([]byte(name), []byte(value))
 		}
 	}
-	x.Trace()
+	x.Rehearse()
 	return p.Rules.Request(ctx, x)
 }
 

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/fovea-images/fovea/internal/fault"
 )
 
 // scrape runs the server, asks it for a few images, and returns its metrics.
@@ -30,7 +32,15 @@ func scrape(t *testing.T) string {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), binary, "serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(folder, "data"))
+	rules, err := filepath.Abs("../../plugins/wasm/testdata/next.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(folder, "fovea.yaml")
+	if err := os.WriteFile(config, []byte("rules: [{name: next, module: "+rules+", match: [/**]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), binary, "serve", "--config", config, "--listen", "127.0.0.1:0", "--data", filepath.Join(folder, "data"))
 	command.Env = append(os.Environ(), "FOVEA_ADMIN_LISTEN="+side, "FOVEA_CACHE_DISK=16MiB")
 	out, err := command.StdoutPipe()
 	if err == nil {
@@ -76,9 +86,10 @@ func get(t *testing.T, address string) string {
 
 func TestEveryMetricIsThere(t *testing.T) {
 	metrics := scrape(t)
-	known := map[string]bool{ // only with a certificate, or with other nodes; cmd/proxy tests them
+	known := map[string]bool{ // only with a certificate, a bucket, or other nodes; cmd/proxy tests them
 		"fovea_tls_certificate_not_after_seconds": true, "fovea_database_vouched": true, "fovea_database_lost_total": true,
-		"fovea_redis_vouched": true, "fovea_redis_purges_pending": true,
+		"fovea_redis_vouched": true, "fovea_redis_purges_pending": true, "fovea_redis_failures_total": true,
+		"fovea_s3_calls_total": true, "fovea_s3_failures_total": true,
 	}
 	for _, found := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\w+)`).FindAllStringSubmatch(metrics, -1) {
 		known[found[1]] = true
@@ -89,22 +100,27 @@ func TestEveryMetricIsThere(t *testing.T) {
 	for _, want := range []string{
 		`fovea_engine_pictures_total{type="image/jpeg"} 1`, "fovea_bytes_saved_total ", "fovea_ready 1", `fovea_phase_seconds_total{phase="encode"} `, `fovea_origin_fetches_total{result="ok"} 0`, `fovea_store_lookups_total{result="ok"} `, `fovea_traces_total{result="lost"} 0`,
 		`fovea_reloads_total{result="refused"} 0`, `fovea_codec_info{codec="jpeg by `,
+		`fovea_rule_calls_total{outcome="next",rule="next"} 3`, `fovea_rule_calls_total{outcome="error",rule="next"} 0`, `fovea_rule_calls_total{outcome="skipped",rule="next"} 0`, `fovea_rule_reloads_refused_total{rule="next"} 0`,
+		`fovea_traces_total{result="dropped"} 0`, `fovea_store_lookups_total{result="failed"} 0`,
 		`fovea_requests_total{failure="not_found",kind="hosted",outcome="failed",status="404"} 1`, `fovea_requests_total{failure="",kind="hosted",outcome="hit",status="200"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	outcomes := map[string]bool{}
-	for _, word := range strings.Fields("hit stale stale_error miss coalesced negative bypass revalidated failed") {
-		outcomes[word] = true
+	words := map[string]bool{}
+	for word := range strings.FieldsSeq("hit stale stale_error miss coalesced negative bypass revalidated failed" + " error skipped" + " refused lost dropped") {
+		words[word] = true
+	}
+	for _, kind := range fault.Kinds() {
+		words[kind.String()] = true
 	}
 	for _, file := range []string{"alerts.yaml", "grafana.json"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		names := regexp.MustCompile(`\b(fovea|go|process)_[a-z_]+`).FindAllString(string(text), -1)
+		names := regexp.MustCompile(`\b(fovea|go|process)_[a-z0-9_]+`).FindAllString(string(text), -1)
 		if len(names) < 10 {
 			t.Errorf("%s: %d names", file, len(names))
 		}
@@ -113,10 +129,10 @@ func TestEveryMetricIsThere(t *testing.T) {
 				t.Errorf("%s: there is no metric %s", file, name)
 			}
 		}
-		for _, found := range regexp.MustCompile(`outcome[!=~]+\\?"([a-z_|]+)`).FindAllStringSubmatch(string(text), -1) {
-			for word := range strings.SplitSeq(found[1], "|") {
-				if !outcomes[word] {
-					t.Errorf("%s: there is no outcome %s", file, word)
+		for _, found := range regexp.MustCompile(`(outcome|result)[!=~]+\\?"([a-z_|]+)`).FindAllStringSubmatch(string(text), -1) {
+			for word := range strings.SplitSeq(found[2], "|") {
+				if !words[word] {
+					t.Errorf("%s: there is no %s %s", file, found[1], word)
 				}
 			}
 		}

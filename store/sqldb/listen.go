@@ -19,6 +19,7 @@ type line struct {
 	heard  atomic.Int64          // when all changes were known, by the monotonic clock since began; 0 = never
 	lost   atomic.Uint64         // connections
 	wrong  atomic.Pointer[error] // why there is no connection; nil = there is one, or was none yet
+	unsure atomic.Bool           // changes of our own are heard, too: one may come into force at any time
 }
 
 const (
@@ -56,7 +57,8 @@ func (db *DB) Lost() uint64 { return db.line.lost.Load() }
 
 // Listen calls heard with the tags of what other processes have changed, once that is
 // in force, until ctx ends; one call at a time. Without tags it is everything: of a
-// connection that is new, others may have been missed.
+// connection that is new, others may have been missed. Once the end of a change of this
+// process was not heard, heard is told of its own changes, too.
 func (db *DB) Listen(ctx context.Context, heard func(tags ...string)) {
 	for ctx.Err() == nil {
 		err := db.line.follow(ctx, heard)
@@ -83,7 +85,7 @@ func (l *line) follow(ctx context.Context, heard func(tags ...string)) error {
 			echoed = true
 		case tag == "*":
 			heard()
-		case by != config.RuntimeParams["application_name"]:
+		case by != config.RuntimeParams["application_name"] || l.unsure.Load():
 			heard(tag)
 		}
 	}

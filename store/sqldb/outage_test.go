@@ -1,8 +1,9 @@
 package sqldb
 
 import (
+	"bytes"
 	"context"
-	"io"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -128,7 +129,41 @@ func TestADatabaseThatIsAway(t *testing.T) {
 // late is a way to a server on which every answer takes a while.
 type late struct {
 	address string
-	delay   atomic.Int64 // nanoseconds
+	delay   atomic.Int64           // nanoseconds
+	holds   atomic.Pointer[string] // what is held on its way to the server, once; nil = nothing
+	held    chan struct{}          // closed when it is: nobody connects from then on
+	free    chan struct{}          // to close when it may go on
+}
+
+// hold has the next message with text in it wait, with all that comes after it.
+func (l *late) hold(text string) { l.holds.Store(&text) }
+
+// forward carries what is asked.
+func (l *late) forward(ctx context.Context, to, from net.Conn) {
+	room := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(room)
+		if text := l.holds.Load(); text != nil && bytes.Contains(room[:n], []byte(*text)) && l.holds.CompareAndSwap(text, nil) {
+			close(l.held)
+			select {
+			case <-ctx.Done():
+			case <-l.free:
+			}
+		}
+		if _, bad := to.Write(room[:n]); err != nil || bad != nil {
+			return
+		}
+	}
+}
+
+// open reports whether it takes connections.
+func (l *late) open() bool {
+	select {
+	case <-l.held:
+		return false
+	default:
+		return true
+	}
 }
 
 func detour(t *testing.T, to string) *late {
@@ -137,7 +172,7 @@ func detour(t *testing.T, to string) *late {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &late{address: listener.Addr().String()}
+	l := &late{address: listener.Addr().String(), held: make(chan struct{}), free: make(chan struct{})}
 	var all sync.WaitGroup
 	ctx, end := context.WithCancel(context.Background())
 	t.Cleanup(func() { end(); _ = listener.Close(); all.Wait() })
@@ -147,13 +182,17 @@ func detour(t *testing.T, to string) *late {
 			if err != nil {
 				return
 			}
+			if !l.open() {
+				_ = from.Close()
+				continue
+			}
 			there, err := net.Dial("tcp", to)
 			if err != nil {
 				_ = from.Close()
 				continue
 			}
 			context.AfterFunc(ctx, func() { _ = from.Close(); _ = there.Close() })
-			all.Go(func() { _, _ = io.Copy(there, from); _ = there.Close() })
+			all.Go(func() { l.forward(ctx, there, from); _ = there.Close() })
 			all.Go(func() { l.carry(ctx, from, there); _ = from.Close() })
 		}
 	})
@@ -202,6 +241,48 @@ func TestASlowDatabaseIsSlowAndNoMore(t *testing.T) {
 	}
 	way.delay.Store(int64(time.Minute))
 	redistest.Until(t, "one that is slower than all patience is not believed", func() bool { return !db.Vouched() })
+}
+
+// A change may come into force after who asked for it has gone. The node that was asked
+// hears of it like the others: what it knew meanwhile is no longer so.
+func TestAChangeThatComesIntoForceLateIsHeardByItsOwnNode(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	way := detour(t, server.Address)
+	db, err := OpenPostgres(t.Context(), Postgres{URL: strings.Replace(server.Database(t, "names"), server.Address, way.address, 1), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	a := account(t, db)
+	if _, err := db.AddImage(t.Context(), store.Image{Account: a.Hash, ID: "a"}, false); err != nil {
+		t.Fatal(err)
+	}
+	to := listen(t, db)
+	private := func() bool {
+		img, err := db.Image(t.Context(), a.Hash, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img.RequireSigned
+	}
+	private()
+	way.hold("commit\x00")
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	go func() { <-way.held; end() }()
+	hide := true
+	if _, err := db.ChangeImage(ctx, a.Hash, "a", store.Change{RequireSigned: &hide}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v", err)
+	}
+	if private() {
+		t.Fatal("it is in force before it was committed")
+	}
+	close(way.free)
+	redistest.Until(t, "the change is heard", func() bool { return to.has("image:" + a.Hash + "/a") })
+	if !private() {
+		t.Error("it is heard before it is in force")
+	}
 }
 
 // What is called for while names are held must not be called once they no longer are.

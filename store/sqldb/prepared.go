@@ -84,6 +84,7 @@ type change struct {
 	tx     *sql.Tx
 	on     *pool
 	called bool        // it has called out: it must not be done again
+	ending bool        // it was asked to come into force
 	watch  *time.Timer // ends it when a step takes too long; nil = none does
 	slow   atomic.Bool // it has
 }

@@ -107,6 +107,9 @@ func (db *DB) change(ctx context.Context, do func(context.Context, *change) erro
 	for try := 1; ; try++ {
 		c := &change{on: db.write}
 		err := c.run(ctx, do)
+		if err != nil && c.ending && db.line != nil {
+			db.line.unsure.Store(true)
+		}
 		if err == nil || c.called || try == tries || !db.write.again(err) {
 			return err
 		}
@@ -137,6 +140,7 @@ func (c *change) run(ctx context.Context, do func(context.Context, *change) erro
 	if err := do(ctx, c); err != nil {
 		return errors.Join(err, ignoreDone(c.tx.Rollback()))
 	}
+	c.ending = true
 	if err := c.tx.Commit(); err != nil {
 		return c.on.failed(err)
 	}

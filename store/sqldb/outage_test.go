@@ -243,6 +243,44 @@ func TestASlowDatabaseIsSlowAndNoMore(t *testing.T) {
 	redistest.Until(t, "one that is slower than all patience is not believed", func() bool { return !db.Vouched() })
 }
 
+// However a server hangs that has its tables, a start ends, and says why.
+func TestAStartDoesNotWaitForADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	url := server.Database(t, "names")
+	openPostgres(t, url) // makes the tables
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = deaf.Close() })
+	hung := func(text string) string {
+		way := detour(t, server.Address)
+		way.hold(text)
+		return way.address
+	}
+	for name, address := range map[string]string{
+		"while it connects":                  deaf.Addr().String(),
+		"when it is asked for its version":   hung("FROM pg_class"),
+		"while changes are prepared":         hung("INSERT INTO accounts"),
+		"while looks are prepared":           hung("SELECT count(*) FROM images"),
+		"when the connection is to be ready": hung("application_name"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, end := context.WithTimeout(t.Context(), time.Minute)
+			defer end()
+			db, err := OpenPostgres(ctx, Postgres{URL: strings.Replace(url, server.Address, address, 1) + "&connect_timeout=100", Timeout: 3 * time.Second})
+			if err == nil {
+				_ = db.Close()
+			}
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "database: expected an answer within 3s, received none") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // A change may come into force after who asked for it has gone. The node that was asked
 // hears of it like the others: what it knew meanwhile is no longer so.
 func TestAChangeThatComesIntoForceLateIsHeardByItsOwnNode(t *testing.T) {

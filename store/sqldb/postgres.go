@@ -72,7 +72,8 @@ func (o Postgres) settings() (Postgres, *pgx.ConnConfig, error) {
 }
 
 // OpenPostgres opens the database, and brings its tables up to date. Of several that
-// start at once one does that, and the others wait.
+// start at once one does that, and the others wait. Where they are up to date it waits for
+// no answer longer than Timeout.
 func OpenPostgres(ctx context.Context, o Postgres) (*DB, error) {
 	o, config, err := o.settings()
 	if err != nil {
@@ -100,6 +101,9 @@ func OpenPostgres(ctx context.Context, o Postgres) (*DB, error) {
 	var shown *fault.Error
 	if errors.As(err, &shown) && shown.Cause != nil { // an operator reads it, and no visitor
 		err = shown.Cause
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("expected an answer within %v, received none: %w", o.Timeout, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -144,8 +148,9 @@ func (postgresDialect) hold(ctx context.Context, tx *sql.Tx, name string, shared
 }
 
 func (postgresDialect) number(ctx context.Context, tx *sql.Tx) (n int, err error) {
+	// to_regclass would say what the connection knows from before it waited for another starter.
 	var there bool
-	if err := tx.QueryRowContext(ctx, "SELECT to_regclass('fovea_migrations') IS NOT NULL").Scan(&there); err != nil || !there {
+	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname = 'fovea_migrations' AND pg_table_is_visible(oid))").Scan(&there); err != nil || !there {
 		return 0, err
 	}
 	return n, tx.QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM fovea_migrations").Scan(&n)

@@ -75,16 +75,17 @@ func migratesOnce(t *testing.T, server *postgrestest.Server) {
 		})
 	}
 	all.Wait()
-	patient := func(url string) error { // it waits for who holds the tables, however short its patience
+	patient := func(url string) error { // it waits for who makes the tables, however short its patience
 		ctx, end := context.WithTimeout(t.Context(), time.Minute)
 		defer end()
-		db, err := OpenPostgres(ctx, Postgres{URL: url + "&connect_timeout=30", Connections: 2, Timeout: 100 * time.Millisecond})
+		db, err := OpenPostgres(ctx, Postgres{URL: url + "&connect_timeout=30", Connections: 2, Timeout: time.Second})
 		if err != nil {
 			return err
 		}
 		return db.Close()
 	}
 	holder := openPostgres(t, url)
+	server.Do(t, "migrated", "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 	if err := holder.change(t.Context(), func(ctx context.Context, c *change) error {
 		if err := c.hold(ctx, "migrations", false); err != nil {
 			return err
@@ -95,7 +96,7 @@ func migratesOnce(t *testing.T, server *postgrestest.Server) {
 			select {
 			case err := <-waited:
 				return fmt.Errorf("it did not wait: %w", err)
-			case <-time.After(500 * time.Millisecond):
+			case <-time.After(2 * time.Second):
 			}
 			all.Go(func() {
 				if err := <-waited; err != nil {

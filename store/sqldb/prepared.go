@@ -23,13 +23,21 @@ type pool struct {
 func (p *pool) prepare(ctx context.Context, texts []string) error {
 	p.statements = make(map[string]*sql.Stmt, len(texts))
 	for _, text := range texts {
-		s, err := p.PrepareContext(ctx, p.spell(text)) //nolint:sqlclosecheck // Close does
-		if err != nil {
+		if err := p.prepareOne(ctx, text); err != nil {
 			return fmt.Errorf("prepare %q: %w", text, err)
 		}
-		p.statements[text] = s
 	}
 	return nil
+}
+
+func (p *pool) prepareOne(ctx context.Context, text string) error {
+	ctx, end := p.limit(ctx)
+	defer end()
+	s, err := p.PrepareContext(ctx, p.spell(text)) //nolint:sqlclosecheck // Close does
+	if err == nil {
+		p.statements[text] = s
+	}
+	return err
 }
 
 // Close closes the statements and then the connections. A nil pool is closed.

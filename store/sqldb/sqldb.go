@@ -61,6 +61,14 @@ func (db *DB) migrate(ctx context.Context, migrations fs.FS, folder string, look
 		return err
 	}
 	sort.Strings(files)
+	// A look of its own, which ends: mostly there is nothing to do, and nobody to wait for.
+	done := 0
+	if err := db.change(ctx, func(ctx context.Context, c *change) (err error) {
+		done, err = c.on.number(ctx, c.tx)
+		return err
+	}); err != nil || done == len(files) {
+		return err
+	}
 	return db.change(ctx, func(ctx context.Context, c *change) error {
 		// Another starter's migrations, or an index of many images, take what they take.
 		return c.out(func() error { return c.migrate(ctx, migrations, files, look) })

@@ -187,10 +187,10 @@ func (o *operator) samples(_ context.Context, q struct {
 
 func (o *operator) order(_ context.Context, q purgeOrder) (purged, error) {
 	p, err := q.tags(o.settings.Account, o.settings.Zone)
-	if err == nil {
-		o.purge(p)
+	if err != nil {
+		return p, err
 	}
-	return p, err
+	return o.purge(p), nil
 }
 
 func (o *operator) explain(ctx context.Context, q struct {

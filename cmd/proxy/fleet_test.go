@@ -59,3 +59,23 @@ func TestNodesShareAnswersAndPurges(t *testing.T) {
 		})
 	}
 }
+
+// Who purges at a node that is cut off from the others is told that they go on serving.
+func TestAPurgeThatOthersWereNotToldOfSaysSo(t *testing.T) {
+	server := redistest.Start(t)
+	s := configured(t, "redis: {url: '"+server.URL+"', timeout: 1s}\n")
+	purge := func() (int, string) { return s.command(t, "purge", "--image", "landscape") }
+	if status, out := purge(); status != 0 || strings.Contains(out, "told") {
+		t.Errorf("%d %s", status, out)
+	}
+	server.Pause(t)
+	if status, out := purge(); status != 1 || !strings.Contains(out, "Purged image:") || !strings.Contains(out, "1 purge waits until Redis answers: the other nodes have not been told") {
+		t.Errorf("%d %s", status, out)
+	}
+	var gone purged
+	if response := s.operate(t, "purge", object{"image": "landscape"}, &gone); response.StatusCode != http.StatusOK || gone.Pending != 2 {
+		t.Errorf("%d %+v", response.StatusCode, gone)
+	}
+	server.Resume(t)
+	redistest.Until(t, "the others have been told", func() bool { status, _ := purge(); return status == 0 })
+}

@@ -37,6 +37,7 @@ type purged struct {
 	Tag        string `json:"tag,omitempty"`
 	Prefix     string `json:"prefix,omitempty"`
 	Everything bool   `json:"everything,omitempty"`
+	Pending    int    `json:"pending,omitempty"` // purges that the other nodes have not been told of
 }
 
 func (p purged) String() string {
@@ -101,8 +102,9 @@ func sourceOf(text, zone string) (string, error) {
 	return source.Value, nil
 }
 
-// purge forgets p: first who looks up, then the sources, then what was made of them.
-func (a *app) purge(p purged) {
+// purge forgets p: first who looks up, then the sources, then what was made of them. It
+// returns p with what the other nodes have not been told of.
+func (a *app) purge(p purged) purged {
 	switch {
 	case p.Everything:
 		a.drop(cache.Purge{All: true})
@@ -114,7 +116,11 @@ func (a *app) purge(p purged) {
 		a.drop(cache.Purge{Tags: []string{p.Tag}})
 		a.cache.Purge(p.Tag)
 	}
-	a.log.Info("purge", "what", p.String())
+	if a.shared != nil {
+		p.Pending = a.shared.Pending()
+	}
+	a.log.Info("purge", "what", p.String(), "pending", p.Pending)
+	return p
 }
 
 // heard makes what another node has purged true here, in the order of purge.
@@ -203,8 +209,14 @@ func (c *purgeCmd) Run(ctx context.Context, cli *cli, w world) error {
 	if err := askServer(ctx, settings, c.Admin, "purge", order, &done); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w.stdout, "Purged %s\n", done)
-	return err
+	if _, err := fmt.Fprintf(w.stdout, "Purged %s\n", done); err != nil || done.Pending == 0 {
+		return err
+	}
+	waits := "1 purge waits"
+	if done.Pending > 1 {
+		waits = fmt.Sprint(done.Pending, " purges wait")
+	}
+	return fmt.Errorf("%s until Redis answers: the other nodes have not been told, and serve what they have", waits)
 }
 
 // addressFile is where a server says, in the folder of its store, where its admin

@@ -1,5 +1,5 @@
 import { h, field, tick, bytes, day, note, failed, confirm, copyable, soon, latest } from './dom.js';
-import { call, manage, upload, preview, show, pathOf } from './server.js';
+import { call, manage, upload, preview, show, pathOf, untold } from './server.js';
 
 const types = (type) => type.replace('image/', '').replace('+xml', '').toUpperCase();
 
@@ -152,8 +152,8 @@ export async function imagePage(app, id) {
   };
   const purge = async () => {
     try {
-      await call('purge', { account: account.hash, image: id });
-      note('Purged: every size is made anew');
+      const gone = await call('purge', { account: account.hash, image: id });
+      note(`Purged: every size is made anew${untold(gone)}`);
     } catch (error) { failed(error); }
   };
   const variants = h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, 'Variant'), h('th', {}, 'URL'))), h('tbody', {}));

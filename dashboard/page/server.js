@@ -102,3 +102,8 @@ export async function show(img, blob) {
 export function pathOf(account, id, last) {
   return `/cdn-cgi/imagedelivery/${account.hash}/${id.split('/').map(encodeURIComponent).join('/')}/${last}`;
 }
+
+// untold is what to add of a purge that the other nodes have not been told of.
+export function untold(gone) {
+  return gone.pending ? ' here. The other nodes have not been told: Redis does not answer' : '';
+}

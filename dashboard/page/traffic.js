@@ -1,5 +1,5 @@
 import { h, field, bytes, number, millis, note, failed, confirm } from './dom.js';
-import { read, call } from './server.js';
+import { read, call, untold } from './server.js';
 
 const kept = 450; // samples, as many as the server has
 
@@ -115,7 +115,7 @@ function purgeForm(app, done) {
     if (everything && !await confirm('Purge everything?', 'Every picture is made anew when it is asked for. Origins and processors will feel it.', 'Purge everything')) return;
     try {
       const gone = await call('purge', everything ? { everything } : { account: app.account.hash, [kind.value]: what.value.trim() });
-      note(`Purged ${gone.everything ? 'everything' : gone.tag || `${gone.prefix}…`}`);
+      note(`Purged ${gone.everything ? 'everything' : gone.tag || `${gone.prefix}…`}${untold(gone)}`);
       await done();
     } catch (error) { failed(error); }
   };

@@ -58,6 +58,10 @@ func (s *Shared) epochKey() string  { return s.Prefix + "epoch" }
 // Stamp implements cache.Fleet.
 func (s *Shared) Stamp() (int64, bool) { return s.clock.least() }
 
+// Latest is the latest that the server's clock may show by now, in Unix nanoseconds: no
+// node has been given a later Stamp.
+func (s *Shared) Latest() int64 { return s.clock.most() }
+
 // Now is the server's time, or this node's while that is not known.
 func (s *Shared) Now() time.Time {
 	if stamp, ok := s.clock.least(); ok {

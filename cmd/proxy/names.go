@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fovea-images/fovea/cache"
 	"github.com/fovea-images/fovea/internal/config"
 	"github.com/fovea-images/fovea/store"
 	"github.com/fovea-images/fovea/store/sqldb"
@@ -62,7 +63,9 @@ func (a *app) vouched() func() bool {
 
 // told makes true here what another process has changed in the database. Without tags
 // it may be anything. What was made of an image is found by its version, and the node
-// that changed it tells of it by Redis, so that an import of many purges no cache.
+// that changed it tells of it by Redis, so that an import of many purges no cache. Redis is
+// not waited for: the other nodes are told by the database like this one, which must go on
+// hearing it.
 func (a *app) told(tags ...string) {
 	if len(tags) == 0 {
 		a.catalog.ForgetImages("", "")
@@ -70,8 +73,10 @@ func (a *app) told(tags ...string) {
 	}
 	a.catalog.Forget(tags...)
 	for _, tag := range tags {
-		if a.shared == nil || !strings.HasPrefix(tag, "image:") {
+		if a.shared == nil {
 			a.cache.Purge(tag)
+		} else if !strings.HasPrefix(tag, "image:") {
+			a.cache.Heard([]cache.Purge{{Stamp: a.shared.Latest(), Tags: []string{tag}}})
 		}
 	}
 }

@@ -368,3 +368,29 @@ func (p *parted) moves(t *testing.T) {
 	}
 	redistest.Until(t, "the far node has a purge to tell", func() bool { return p.far.gauge(t, "fovea_redis_purges_pending") > 0 })
 }
+
+// What PostgreSQL tells a node that is cut off from Redis must not wait for Redis: the
+// node would be believed to have heard nothing, and with it all others that are cut off.
+func TestANodeThatIsCutOffFromRedisHearsOfChangesAsTheyCome(t *testing.T) {
+	if os.Getenv("FOVEA_SLOW") == "" {
+		t.Skip("takes a quarter of a minute: FOVEA_SLOW=1 go test ./cmd/proxy -run TestANodeThatIsCutOff, as .ci/run does")
+	}
+	database, shared := postgrestest.Start(t), redistest.Start(t)
+	p := newParted(t, nil, database.Database(t, "fleet"), shared.URL, "fleet", "eventual")
+	p.redis.cut()
+	defer p.redis.heal()
+	const many = 30
+	for n := range many {
+		p.manager.call(t, http.MethodPost, "v1/variants", fmt.Sprintf(`{"id":"v%d","options":{"width":16}}`, n))
+	}
+	last := fmt.Sprintf("/cdn-cgi/imagedelivery/FoveaDemoAccountHash00/%s/v%d", p.private.id, many-1)
+	began := time.Now()
+	redistest.Until(t, "the last change is heard", func() bool {
+		response, _ := get(t, p.far.url+last)
+		if !p.far.isReady() {
+			t.Error("it is not ready, though PostgreSQL tells it of all changes")
+			return true
+		}
+		return response.StatusCode == http.StatusOK && time.Since(began) > 2*doubt
+	})
+}

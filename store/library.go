@@ -273,16 +273,24 @@ func (l *Library) Expire(ctx context.Context, now time.Time) error {
 
 // Sweep removes bytes that a crash left without a name and that are older than
 // grace; it returns how many blobs that were. Younger ones may belong to an Add
-// under way, which would have to put them again.
+// under way, which would have to put them again. Of those that cannot be removed it
+// returns the first's error, and goes on unless nobody can be asked just now.
 func (l *Library) Sweep(ctx context.Context, now time.Time, grace time.Duration) (removed int, err error) {
+	var stuck error
 	err = l.unnamed(ctx, now.Add(-grace), func(ref BlobRef) error {
 		gone, err := l.erase(ctx, ref)
 		if gone {
 			removed++
 		}
-		return err
+		if err == nil || ctx.Err() != nil || fault.Is(err, fault.Overloaded) {
+			return err
+		}
+		if stuck == nil {
+			stuck = fmt.Errorf("remove %s: %w", ref, err)
+		}
+		return nil
 	})
-	return removed, err
+	return removed, errors.Join(err, stuck)
 }
 
 // unnamed calls each with all bytes put before then that no image has.

@@ -268,3 +268,43 @@ type undeletable struct {
 }
 
 func (u undeletable) Delete(context.Context, store.BlobRef) error { return u.err }
+
+// What cannot be removed keeps nothing else: what was deleted must go.
+func TestASweepGoesOnPastBytesThatCannotBeRemoved(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		left int // of 5, of which the first that is met cannot be removed
+	}{
+		"those alone stay": {errors.New("stuck"), 1},
+		"where nothing can be asked, it is not tried": {fault.New(fault.Overloaded, "away"), 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			for i := range 5 {
+				if _, _, err := f.library.Blobs.Put(t.Context(), "", strings.NewReader(fmt.Sprint("left ", i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.library.Blobs = &stuckOnce{Blobs: f.library.Blobs, err: tt.err}
+			removed, err := f.library.Sweep(t.Context(), time.Now().Add(time.Hour), time.Minute)
+			if removed != 5-tt.left || !errors.Is(err, tt.err) {
+				t.Errorf("%d removed, %v", removed, err)
+			}
+		})
+	}
+}
+
+// stuckOnce cannot remove the first bytes that it is asked to.
+type stuckOnce struct {
+	store.Blobs
+	err   error
+	tried bool
+}
+
+func (s *stuckOnce) Delete(ctx context.Context, ref store.BlobRef) error {
+	if s.tried {
+		return s.Blobs.Delete(ctx, ref)
+	}
+	s.tried = true
+	return s.err
+}

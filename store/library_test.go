@@ -308,3 +308,32 @@ func (s *stuckOnce) Delete(ctx context.Context, ref store.BlobRef) error {
 	s.tried = true
 	return s.err
 }
+
+// Within a day of their removal bytes are kept under another name, and then under their
+// hash again.
+func TestATombstoneStaysForADay(t *testing.T) {
+	f := newFixture(t)
+	again := func(id string) store.BlobRef {
+		t.Helper()
+		img, err := f.add(t, id, "the same", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.library.Remove(t.Context(), f.account.Hash, id); err != nil {
+			t.Fatal(err)
+		}
+		return img.Blob
+	}
+	hash := again("first")
+	for _, tt := range []struct {
+		later time.Duration
+		apart bool
+	}{{0, true}, {23 * time.Hour, true}, {25 * time.Hour, false}} {
+		if err := f.library.Expire(t.Context(), time.Now().Add(tt.later)); err != nil {
+			t.Fatal(err)
+		}
+		if got := again("again"); got.Hash() != hash.Hash() || (got != hash) != tt.apart {
+			t.Errorf("%v later: %s", tt.later, got)
+		}
+	}
+}

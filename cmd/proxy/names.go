@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/fovea-images/fovea/cache"
@@ -62,23 +61,20 @@ func (a *app) vouched() func() bool {
 }
 
 // told makes true here what another process has changed in the database. Without tags
-// it may be anything. What was made of an image is found by its version, and the node
-// that changed it tells of it by Redis, so that an import of many purges no cache. Redis is
-// not waited for: the other nodes are told by the database like this one, which must go on
-// hearing it.
+// it may be anything. Redis is neither relied on nor waited for: the node that made the
+// change may be cut off from it, or have died; and all are told by the database, which
+// each must go on hearing.
 func (a *app) told(tags ...string) {
 	if len(tags) == 0 {
 		a.catalog.ForgetImages("", "")
 		return
 	}
 	a.catalog.Forget(tags...)
-	for _, tag := range tags {
-		if a.shared == nil {
-			a.cache.Purge(tag)
-		} else if !strings.HasPrefix(tag, "image:") {
-			a.cache.Heard([]cache.Purge{{Stamp: a.shared.Latest(), Tags: []string{tag}}})
-		}
+	if a.shared == nil {
+		a.cache.Purge(tags...)
+		return
 	}
+	a.cache.Heard([]cache.Purge{{Stamp: a.shared.Latest(), Tags: tags}})
 }
 
 // namesReady reports whether images can be looked up.

@@ -156,7 +156,7 @@ func newParted(t *testing.T, ns *namespace, database, shared, prefix, consistenc
 	t.Helper()
 	p := &parted{private: paint("private", 1), replaced: paint("replaced", 5), purged: paint("purged", 30), moved: paint("moved", 35), replacement: paint("replaced", 180)}
 	text := func(database, shared string) string {
-		return fmt.Sprintf("log: {access: false}\nredis: {url: '%s', prefix: '%s:', timeout: 250ms, consistency: %s}\nstore: {database: '%s', connections: 4, trust: 1s, timeout: 1s}\n", shared, prefix, consistency, database)
+		return fmt.Sprintf("log: {access: false}\nredis: {url: '%s', prefix: '%s:', timeout: 250ms, consistency: %s}\nstore: {database: '%s', connections: 4, trust: 1s, timeout: 1s}\norigins: {allowed: [any], allow_private: [127.0.0.0/8]}\n", shared, prefix, consistency, database)
 	}
 	blobs := t.TempDir()
 	p.near = newNode(t, text(database, shared), blobs)
@@ -393,4 +393,32 @@ func TestANodeThatIsCutOffFromRedisHearsOfChangesAsTheyCome(t *testing.T) {
 		}
 		return response.StatusCode == http.StatusOK && time.Since(began) > 2*doubt
 	})
+}
+
+// An image is deleted at a node that is cut off from Redis: what the others have made of
+// it by way of its URL goes as well, which PostgreSQL alone can tell them.
+func TestANodeThatIsCutOffDeletesWhatOthersMadeOfAnURL(t *testing.T) {
+	if os.Getenv("FOVEA_SLOW") == "" {
+		t.Skip("takes a quarter of a minute: FOVEA_SLOW=1 go test ./cmd/proxy -run TestANodeThatIsCutOff, as .ci/run does")
+	}
+	database, shared := postgrestest.Start(t), redistest.Start(t)
+	p := newParted(t, nil, database.Database(t, "fleet"), shared.URL, "fleet", "eventual")
+	made := p.near.url + "/cdn-cgi/image/w=24,format=jpeg/" + p.near.url + p.moved.path(40)
+	if response, body := get(t, made); response.StatusCode != http.StatusOK || !p.moved.is(body) {
+		t.Fatalf("%d %.200q", response.StatusCode, body)
+	}
+	p.redis.cut()
+	defer p.redis.heal()
+	p.at(p.far).call(t, http.MethodDelete, "v1/"+p.moved.id, "")
+	changed := time.Now()
+	for {
+		since := time.Since(changed)
+		response, _ := get(t, made)
+		if response.StatusCode != http.StatusOK {
+			return
+		}
+		if since > doubt {
+			t.Fatalf("it is shown %v after it was deleted: %s", since, response.Header.Get("Cache-Status"))
+		}
+	}
 }

@@ -78,17 +78,29 @@ func (db *DB) Listen(ctx context.Context, heard func(tags ...string)) {
 func (l *line) follow(ctx context.Context, heard func(tags ...string)) error {
 	config := l.config.Copy()
 	own := strings.ToLower(config.RuntimeParams["application_name"]) // a channel that nobody else listens to
-	echoed := false
+	echoed, all := false, false
+	var tags []string
 	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
 		switch tag, by, _ := cutLast(n.Payload, "\n"); {
 		case n.Channel == own:
 			echoed = true
 		case tag == "*":
-			heard()
+			all = true
 		case by != config.RuntimeParams["application_name"] || l.unsure.Load():
-			heard(tag)
+			tags = append(tags, tag)
 		}
 	}
+	// What came together is told together: who hears it may have to write it down.
+	tell := func() {
+		if len(tags) > 0 {
+			heard(tags...)
+		}
+		if all {
+			heard()
+		}
+		tags, all = nil, false
+	}
+	defer tell()
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
@@ -111,9 +123,10 @@ func (l *line) follow(ctx context.Context, heard func(tags ...string)) error {
 		if !echoed {
 			return errors.New("it does not tell of changes: expected a connection of our own, and no pooler")
 		}
+		tell()
 		l.wrong.Store(nil)
 		l.heard.Store(max(1, int64(asked)))
-		if err := wait(ctx, conn); err != nil {
+		if err := wait(ctx, conn, tell); err != nil {
 			return err
 		}
 	}
@@ -134,14 +147,15 @@ func ask(ctx context.Context, conn *pgconn.PgConn, text string) error {
 	return err
 }
 
-// wait takes what is told for a while.
-func wait(ctx context.Context, conn *pgconn.PgConn) error {
+// wait takes what is told for a while, and calls tell each time that something was.
+func wait(ctx context.Context, conn *pgconn.PgConn, tell func()) error {
 	limited, end := context.WithTimeout(ctx, listening)
 	defer end()
 	for limited.Err() == nil {
 		if err := conn.WaitForNotification(limited); err != nil && limited.Err() == nil {
 			return err
 		}
+		tell()
 	}
 	return ctx.Err()
 }

@@ -127,15 +127,16 @@ func newLink(spec Link) (*link, error) {
 	return l, nil
 }
 
-// isFor reports whether the rule is for a request with this host and target.
-func isFor(l *link, host, target []byte) bool {
-	host, path := split(host, target)
-	if anyMatches(l.match, host, path) {
+// isFor reports whether the rule is for a request for a.
+func isFor(l *link, a address) bool {
+	if anyMatches(l.match, a.host, a.path) {
 		return true
 	}
+	if !a.escaped {
+		return false
+	}
 	var room [256]byte
-	plain := unescaped(room[:0], path)
-	return plain != nil && anyMatches(l.match, host, plain)
+	return anyMatches(l.match, a.host, unescaped(room[:0], a.path))
 }
 
 func anyMatches(patterns []Pattern, host, path []byte) bool {
@@ -155,8 +156,9 @@ func (c *Chain) Wants(host, target []byte) bool {
 
 // first is the place of the first rule that is for such a request; -1 = there is none.
 func (c *Chain) first(host, target []byte) int {
+	a := addressOf(host, target)
 	for i, l := range c.links {
-		if isFor(l, host, target) {
+		if isFor(l, a) {
 			return i
 		}
 	}
@@ -197,11 +199,19 @@ func (c *Chain) Request(ctx context.Context, x *Exchange) error {
 	if x.first > 0 { // those before it are not for what was received
 		links = links[x.first-1:]
 	}
+	var a address
+	stale := true
 	for i, l := range links {
-		if (i > 0 || x.first == 0) && !isFor(l, x.host(), x.uri) {
-			continue
+		if i > 0 || x.first == 0 {
+			if stale {
+				a = addressOf(x.host(), x.uri)
+			}
+			if stale = false; !isFor(l, a) {
+				continue
+			}
 		}
 		begun := at
+		stale = true // it may write what others are chosen by
 		x.enter(l)
 		visit := &x.visit
 		*visit = Visit{}
@@ -305,6 +315,9 @@ func (c *Chain) failed(l *link, phase string, err error) *Failure {
 
 // host is the Host header.
 func (x *Exchange) host() []byte {
+	if x.later != nil {
+		return x.named
+	}
 	for _, f := range x.lines() {
 		if string(f.Name) == "host" {
 			return f.Value

@@ -276,7 +276,8 @@ func TestHeadersWaitToBeAskedFor(t *testing.T) {
 		"a rule that writes of the answer": {[]string{"Sx-c\x004"}, 1, "x-a=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSetup(t, plugins.Link{Name: "one", Match: []string{"/p/*"}, Rule: &native{steps: tt.steps}})
+			s := newSetup(t, plugins.Link{Name: "one", Match: []string{"/p/*"}, Rule: &native{steps: tt.steps}},
+				plugins.Link{Name: "two", Match: []string{"b.com/p/*"}, Rule: &native{steps: []string{"u/wrong"}}}) // asked for by host
 			source := &told{lines: [][2]string{{"X-A", "1"}}}
 			host, target := []byte("a.com"), []byte("/p/shoe")
 			if x := s.Meet(host, []byte("/q/shoe")); x != nil {
@@ -286,7 +287,7 @@ func TestHeadersWaitToBeAskedFor(t *testing.T) {
 				source.times = 0
 				x := s.Meet(host, target)
 				x.Load([]byte("GET"), target)
-				x.LoadLater(source)
+				x.LoadLater(source, host)
 				if err := s.Request(t.Context(), x); err != nil {
 					t.Fatal(err)
 				}

@@ -58,6 +58,7 @@ type Exchange struct {
 	method, uri, received []byte
 	header                []Field
 	later                 Source  // of header, as long as nobody has asked for it
+	named                 []byte  // what the Host header says, as long as later has it
 	waiting               []Field // answer headers of the rules, for the final answer
 	vary                  []Field // names only
 	tags                  [][]byte
@@ -168,8 +169,9 @@ type Source interface {
 }
 
 // LoadLater has the header lines of the request told by s when they are asked for: most
-// rules look at none.
-func (x *Exchange) LoadLater(s Source) { x.later = s }
+// rules look at none. named is what they say of the host; it is not kept, and read as long
+// as nobody has asked for them.
+func (x *Exchange) LoadLater(s Source, named []byte) { x.later, x.named = s, named }
 
 // lines are the header lines of the request.
 func (x *Exchange) lines() []Field {

@@ -50,6 +50,19 @@ func matches(p *Pattern, host, path []byte) bool {
 	return rest == "**" || fits(rest, path[p.plain:], '/')
 }
 
+// address is what a request is chosen by: its host, and its path as it was received.
+type address struct {
+	host, path []byte
+	escaped    bool // path has escapes, perhaps
+}
+
+// addressOf is that of a raw target that came with the Host header host. It has parts of
+// both.
+func addressOf(host, target []byte) address {
+	host, path := split(host, target)
+	return address{host, path, bytes.IndexByte(path, '%') >= 0}
+}
+
 // split returns the host and the path of a raw request target that came with the Host
 // header host, whatever form the target has.
 func split(host, target []byte) ([]byte, []byte) {
@@ -68,11 +81,8 @@ func split(host, target []byte) ([]byte, []byte) {
 	return bytes.TrimSuffix(host, []byte(".")), path // the same host, with its final dot
 }
 
-// unescaped appends path with its escapes undone to b; nil if it has none.
+// unescaped appends path with its escapes undone to b.
 func unescaped(b, path []byte) []byte {
-	if bytes.IndexByte(path, '%') < 0 {
-		return nil
-	}
 	for i := 0; i < len(path); i++ {
 		var c [1]byte
 		if path[i] == '%' && i+2 < len(path) {

@@ -50,7 +50,7 @@ func TestPatterns(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &link{match: []Pattern{p}}
-		if got := isFor(l, []byte(tt.host), []byte(tt.target)); got != tt.want {
+		if got := isFor(l, addressOf([]byte(tt.host), []byte(tt.target))); got != tt.want {
 			t.Errorf("%s is for %s %s: %v", tt.pattern, tt.host, tt.target, got)
 		}
 	}
@@ -68,7 +68,7 @@ func TestMatchingAllocatesNothing(t *testing.T) {
 	}
 	l := &link{match: []Pattern{p}}
 	host, target := []byte("shop.com"), []byte("/p%61id/"+strings.Repeat("shoe%20", 20))
-	if n := testing.AllocsPerRun(100, func() { isFor(l, host, target) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { isFor(l, addressOf(host, target)) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -34,7 +34,7 @@ func (p *Proxy) enter(at *Host, rc *fasthttp.RequestCtx, now time.Time) *plugins
 		x.Client = peer.AddrPort()
 	}
 	x.Load(rc.Method(), h.RequestURI())
-	x.LoadLater(received{h})
+	x.LoadLater(received{h}, h.Host())
 	if p.Debug {
 		x.Trace()
 	}

@@ -8,7 +8,7 @@ import (
 
 // words are what every SDK calls what it offers, in the spelling of C and Rust.
 const words = `method set_method uri path query param set_uri protocol header headers header_names set_header add_header remove_header
-cookie target set_target source_addr client_ip scheme id accepts answer redirect deny vary tag log logs now random number config member status`
+cookie target set_target source_addr client_ip scheme id accepts answer redirect deny vary tag log logs now random number config member find status`
 
 // Each SDK has the same words, and says of each what it does, with an example.
 func TestTheSameWordsEverywhere(t *testing.T) {

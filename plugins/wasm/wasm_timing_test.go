@@ -42,7 +42,7 @@ func caller(tb testing.TB, chain *plugins.Chain, target string) func() {
 		}
 		x.Site = site
 		x.Load(method, uri)
-		x.LoadLater(&header)
+		x.LoadLater(&header, header[0][1])
 		if err := chain.Request(ctx, x); err != nil {
 			tb.Fatal(err)
 		}

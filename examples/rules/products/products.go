@@ -10,7 +10,7 @@ import (
 
 var (
 	account = rule.Config("account")
-	sizes   = rule.Config("sizes")
+	sizes   = rule.ConfigTable("sizes")
 )
 
 //go:wasmexport handle_request
@@ -25,9 +25,9 @@ func products(r *rule.Request) rule.Verdict {
 	}
 	name, jpg := strings.CutSuffix(name, ".jpg")
 	words, id := cutLast(name)
-	width := rule.Member(sizes, id)
+	width := sizes.Find(id)
 	if width == "" {
-		width = rule.Member(sizes, "m")
+		width = sizes.Find("m")
 	} else {
 		_, id = cutLast(words)
 	}

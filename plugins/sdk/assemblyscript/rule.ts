@@ -576,32 +576,80 @@ export function config<K>(key: K): Text {
   return k.len ? configuration().member(k) : configuration();
 }
 
+/** An object of the configuration that is read once: a look-up costs a comparison for
+ * each key before the one it finds. */
+@unmanaged
+export class Table {
+  /** Where the entries are: key and value, both as the place and the number of bytes. */
+  at: usize;
+  count: u32;
+
+  /** What stands at a key; empty if it is not there: `SIZES.find("s")` */
+  find<K>(key: K): Text {
+    const k = bytes(key);
+    for (let at = this.at, end = at + (<usize>this.count << 4); at < end; at += 16) {
+      const name = changetype<Text>(at);
+      if (name.len == k.len && memory.compare(name.at, k.at, k.len) == 0) return changetype<Text>(at + 8);
+    }
+    return k.slice(0, 0);
+  }
+}
+
+/** The object at a key of the rule's configuration, as config has it; empty if there is
+ * none. It is a constant of the module.
+ * `const SIZES = configTable("sizes");` */
+export function configTable<K>(key: K): Table {
+  const json = config(key), begin = blank(json, 0);
+  let count: u32 = 0;
+  if (json.byte(begin) == 123) for (next = begin + 1; next; ) if (entry(json, next - 1, true).len) count++;
+  take(<u32>(-used & 7));
+  const all = take(count << 4), table = changetype<Table>(view(all.at, count));
+  next = begin + 1;
+  for (let to = all.at; count; count--, to += 16) {
+    const value = entry(json, next - 1, true), plain = value.byte(0) == 34 ? unescaped(value.slice(1, value.len - 1)) : value;
+    store<usize>(to, entryKey.at);
+    store<u32>(to + 4, entryKey.len);
+    store<usize>(to + 8, plain.at);
+    store<u32>(to + 12, plain.len);
+  }
+  return table;
+}
+
 /** The JSON at a key of an object, or at an index of a list. */
 function jsonMember(json: Text, key: Text): Text {
-  const nothing = json.slice(0, 0);
-  let i = blank(json, 0);
-  const object = json.byte(i) == 123;
-  if (!object && json.byte(i) != 91) return nothing;
+  const nothing = json.slice(0, 0), begin = blank(json, 0);
+  const object = json.byte(begin) == 123;
+  if (!object && json.byte(begin) != 91) return nothing;
   const wanted = key.toNumber();
   if (!object && wanted < 0) return nothing;
-  let n = 0;
-  while (true) {
-    i = blank(json, i + 1);
-    let found = n == wanted;
-    if (object) {
-      const end = valueEnd(json, i);
-      if (end - i < 2 || json.byte(i) != 34) return nothing; // the end of an empty object, or no JSON
-      found = end - i - 2 == key.len && memory.compare(json.at + i + 1, key.at, key.len) == 0;
-      i = blank(json, end);
-      if (json.byte(i) != 58) return nothing;
-      i = blank(json, i + 1);
-    }
-    const end = valueEnd(json, i);
-    if (found || end == i) return json.slice(i, end);
-    i = blank(json, end);
-    if (json.byte(i) != 44) return nothing;
-    n++;
+  next = begin + 1;
+  for (let n = 0; next; n++) {
+    const value = entry(json, next - 1, object);
+    if (!value.len || (object ? entryKey.len == key.len && memory.compare(entryKey.at, key.at, key.len) == 0 : n == wanted)) return value;
   }
+  return nothing;
+}
+
+let next: u32 = 0; // one more than the place of the comma after the last entry, or 0
+let entryKey: Text = changetype<Text>(0);
+
+/** The JSON of the entry after i, the beginning of an object or a list or the comma
+ * before it; none if there is no entry. Its key is in entryKey. */
+function entry(json: Text, i: u32, object: bool): Text {
+  const nothing = json.slice(0, 0);
+  next = 0;
+  i = blank(json, i + 1);
+  if (object) {
+    const end = valueEnd(json, i);
+    if (end - i < 2 || json.byte(i) != 34) return nothing; // the end of an empty object, or no JSON
+    entryKey = json.slice(i + 1, end - 1);
+    i = blank(json, end);
+    if (json.byte(i) != 58) return nothing;
+    i = blank(json, i + 1);
+  }
+  const end = valueEnd(json, i), comma = blank(json, end);
+  if (json.byte(comma) == 44) next = comma + 1;
+  return json.slice(i, end);
 }
 
 function isBlank(c: u8): bool { return c == 32 || c == 10 || c == 9 || c == 13; }

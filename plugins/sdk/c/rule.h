@@ -532,6 +532,24 @@ RULE_INLINE rule_u32 rule_json_end(text s, rule_u32 i) {
   return i;
 }
 
+/* What comes after *i, the beginning of an object or a list or the comma before
+   the entry: its key and its JSON, none if there is no entry. *i becomes where
+   the next comma is, or 0. */
+RULE_INLINE text rule_json_entry(text s, rule_u32 *i, int object, text *key) {
+  rule_u32 at = rule_json_blank(s, *i + 1);
+  *i = 0;
+  if (object) {
+    rule_u32 end = rule_json_end(s, at);
+    if (end - at < 2 || s.at[at] != '"') return T(""); /* the end of an empty object, or no JSON */
+    *key = rule_slice(s, at + 1, end - 1);
+    if ((at = rule_json_blank(s, end)) == s.len || s.at[at] != ':') return T("");
+    at = rule_json_blank(s, at + 1);
+  }
+  rule_u32 end = rule_json_end(s, at), next = rule_json_blank(s, end);
+  if (next < s.len && s.at[next] == ',') *i = next;
+  return rule_slice(s, at, end);
+}
+
 /* The JSON at a key of an object, or at an index of a list. */
 RULE_INLINE text rule_json_member(text s, text key) {
   rule_u32 i = rule_json_blank(s, 0);
@@ -539,18 +557,9 @@ RULE_INLINE text rule_json_member(text s, text key) {
   int object = s.at[i] == '{', wanted = rule_to_number(key);
   if (!object && wanted < 0) return T("");
   for (int n = 0;; n++) {
-    i = rule_json_blank(s, i + 1);
-    int found = n == wanted;
-    if (object) {
-      rule_u32 end = rule_json_end(s, i);
-      if (end - i < 2 || s.at[i] != '"') return T("");
-      found = rule_equal(rule_slice(s, i + 1, end - 1), key);
-      if ((i = rule_json_blank(s, end)) == s.len || s.at[i] != ':') return T("");
-      i = rule_json_blank(s, i + 1);
-    }
-    rule_u32 end = rule_json_end(s, i);
-    if (found || end == i) return rule_slice(s, i, end);
-    if ((i = rule_json_blank(s, end)) == s.len || s.at[i] != ',') return T("");
+    text name = T(""), json = rule_json_entry(s, &i, object, &name);
+    if (!json.len || (object ? rule_equal(name, key) : n == wanted)) return json;
+    if (!i) return T("");
   }
 }
 
@@ -620,6 +629,37 @@ RULE_INLINE text rule_config(const text *keys, rule_u32 count) {
     rule_scratch.kept = rule_scratch.used;
   }
   return count ? rule_member(rule_scratch.config, keys, count) : rule_scratch.config;
+}
+
+/* An object of the configuration that is read once: a look-up costs a
+   comparison for each key before the one it finds. */
+typedef struct { const text *entries; rule_u32 count; } rule_table;
+
+/* The object at the end of the keys in the rule's configuration, as rule_config
+   has it; empty if there is none. It belongs into RULE_START.
+     static rule_table sizes;
+     RULE_START { sizes = rule_config_table(PARTS(T("sizes"))); } */
+RULE_INLINE rule_table rule_config_table(const text *keys, rule_u32 count) {
+  text s = rule_config(keys, count), name;
+  rule_u32 begin = rule_json_blank(s, 0), n = 0;
+  if (begin == s.len || s.at[begin] != '{') return (rule_table){0, 0};
+  for (rule_u32 i = begin, first = 1; first || i; first = 0) n += rule_json_entry(s, &i, 1, &name).len > 0;
+  rule_take(-rule_scratch.used & 7);
+  text *entries = (text *)rule_take(2 * n * sizeof(text)).at;
+  rule_table table = {entries, n};
+  for (rule_u32 i = begin; n; n--, entries += 2) {
+    text json = rule_json_entry(s, &i, 1, entries);
+    entries[1] = rule_member(json, 0, 0);
+  }
+  return table;
+}
+
+/* What stands at a key of a table; empty if it is not there.
+     rule_set_target(T("option.width"), rule_find(sizes, T("s"))); */
+RULE_INLINE text rule_find(rule_table table, text key) {
+  for (rule_u32 i = 0; i < table.count; i++)
+    if (rule_equal(table.entries[2 * i], key)) return table.entries[2 * i + 1];
+  return T("");
 }
 
 /* ---- What a rule exports ---- */

@@ -826,11 +826,57 @@ impl Deref for Setting {
     }
 }
 
+/// An object of the configuration, read once an instance: a look-up costs a
+/// comparison for each key before the one it finds.
+///
+/// ```ignore
+/// static SIZES: rule::Table = rule::Table::new(&["sizes"]);
+/// ```
+pub struct Table {
+    keys: &'static [&'static str],
+    read: UnsafeCell<Option<Vec<(&'static str, &'static str)>>>,
+}
+
+unsafe impl Sync for Table {}
+
+impl Table {
+    /// The object at these keys, as `Request::config` takes them; empty if there
+    /// is none.
+    pub const fn new(keys: &'static [&'static str]) -> Table {
+        Table { keys, read: UnsafeCell::new(None) }
+    }
+
+    /// What stands at a key; empty if it is not there.
+    ///
+    /// ```ignore
+    /// let width = SIZES.find("s");
+    /// ```
+    pub fn find(&self, key: &str) -> &'static str {
+        let read = unsafe { &mut *self.read.get() };
+        let entries = read.get_or_insert_with(|| entries(Box::leak(config(self.keys).into()))); // once an instance and table
+        entries.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
+    }
+}
+
+/// The keys of an object, and what stands there.
+fn entries(json: &'static str) -> Vec<(&'static str, &'static str)> {
+    let mut all = Vec::new();
+    let mut at = Some(blank(json.as_bytes(), 0)).filter(|&i| json.as_bytes().get(i) == Some(&b'{'));
+    while let Some(i) = at {
+        let (name, value, next) = entry(json, i, true);
+        if !value.is_empty() {
+            all.push((name, &*Box::leak(lookup(value, &[]).into())));
+        }
+        at = next;
+    }
+    all
+}
+
 /// The JSON at a key of an object, or at an index of a list.
 fn member<'a>(json: &'a str, key: &str) -> &'a str {
     let text = json.as_bytes();
-    let mut i = blank(text, 0);
-    let object = match text.get(i) {
+    let mut at = blank(text, 0);
+    let object = match text.get(at) {
         Some(b'{') => true,
         Some(b'[') => false,
         _ => return "",
@@ -841,30 +887,40 @@ fn member<'a>(json: &'a str, key: &str) -> &'a str {
     }
     let mut n = 0;
     loop {
-        i = blank(text, i + 1);
-        let mut found = Some(n) == wanted;
-        if object {
-            let end = value(text, i);
-            if end - i < 2 || text[i] != b'"' {
-                return ""; // the end of an empty object, or no JSON
-            }
-            found = &json[i + 1..end - 1] == key;
-            i = blank(text, end);
-            if text.get(i) != Some(&b':') {
-                return "";
-            }
-            i = blank(text, i + 1);
+        let (name, value, next) = entry(json, at, object);
+        if value.is_empty() || object && name == key || Some(n) == wanted {
+            return value;
         }
-        let end = value(text, i);
-        if found || end == i {
-            return &json[i..end];
-        }
-        i = blank(text, end);
-        if text.get(i) != Some(&b',') {
-            return "";
+        match next {
+            Some(comma) => at = comma,
+            None => return "",
         }
         n += 1;
     }
+}
+
+/// What comes after i, the beginning of an object or a list or the comma before
+/// the entry: its key and its JSON, none if there is no entry, and where the
+/// next comma is.
+fn entry(json: &str, i: usize, object: bool) -> (&str, &str, Option<usize>) {
+    let text = json.as_bytes();
+    let mut i = blank(text, i + 1);
+    let mut key = "";
+    if object {
+        let end = value(text, i);
+        if end - i < 2 || text[i] != b'"' {
+            return ("", "", None); // the end of an empty object, or no JSON
+        }
+        key = &json[i + 1..end - 1];
+        i = blank(text, end);
+        if text.get(i) != Some(&b':') {
+            return ("", "", None);
+        }
+        i = blank(text, i + 1);
+    }
+    let end = value(text, i);
+    let next = Some(blank(text, end)).filter(|&next| text.get(next) == Some(&b','));
+    (key, &json[i..end], next)
 }
 
 /// The first place from i on that is no white space.

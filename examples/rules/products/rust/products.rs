@@ -3,10 +3,10 @@
 #[path = "../../../../plugins/sdk/rust/rule.rs"]
 mod rule;
 
-use rule::{Request, Setting, Verdict, NEXT};
+use rule::{Request, Setting, Table, Verdict, NEXT};
 
 static ACCOUNT: Setting = Setting::new(&["account"]);
-static SIZES: Setting = Setting::new(&["sizes"]);
+static SIZES: Table = Table::new(&["sizes"]);
 
 #[no_mangle]
 pub extern "C" fn handle_request() -> Verdict {
@@ -22,9 +22,9 @@ fn products(r: &Request) -> Verdict {
     };
     let jpg = name.ends_with(".jpg");
     let (words, mut id) = cut_last(name.trim_end_matches(".jpg"));
-    let mut width = r.member(&SIZES, &[id]);
+    let mut width = SIZES.find(id);
     if width.is_empty() {
-        width = r.member(&SIZES, &["m"]);
+        width = SIZES.find("m");
     } else {
         id = cut_last(words).1;
     }

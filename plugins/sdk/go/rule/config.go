@@ -49,6 +49,36 @@ func Member(json string, keys ...string) string {
 	return json
 }
 
+// Table is an object of the configuration that is read once: a look-up costs a
+// comparison for each key before the one it finds. Its zero value is empty.
+type Table []struct{ key, value string }
+
+// ConfigTable is the object at the end of the keys in the rule's configuration,
+// as Config has it; empty if there is none. It allocates: a package variable is
+// set to it at the start.
+func ConfigTable(keys ...string) Table {
+	text := Config(keys...)
+	var t Table
+	if i := blank(text, 0); i < len(text) && text[i] == '{' {
+		for key, json := "", ""; i >= 0; {
+			if key, json, i = entry(text, i, true); json != "" {
+				t = append(t, struct{ key, value string }{key, Member(json)})
+			}
+		}
+	}
+	return t
+}
+
+// Find is what stands at a key; empty if it is not there.
+func (t Table) Find(key string) string {
+	for i := range t {
+		if t[i].key == key {
+			return t[i].value
+		}
+	}
+	return ""
+}
+
 // member is the JSON at a key of an object, or at an index of a list.
 func member(text, key string) string {
 	i := blank(text, 0)
@@ -62,28 +92,36 @@ func member(text, key string) string {
 			return ""
 		}
 	}
-	for n := 0; ; n++ {
-		i = blank(text, i+1)
-		found := n == wanted
-		if object {
-			end := value(text, i)
-			if end-i < 2 || text[i] != '"' {
-				return "" // the end of an empty object, or no JSON
-			}
-			found = text[i+1:end-1] == key
-			if i = blank(text, end); i == len(text) || text[i] != ':' {
-				return ""
-			}
-			i = blank(text, i+1)
-		}
-		end := value(text, i)
-		if found || end == i {
-			return text[i:end]
-		}
-		if i = blank(text, end); i == len(text) || text[i] != ',' {
-			return ""
+	for n := 0; i >= 0; n++ {
+		var name, json string
+		if name, json, i = entry(text, i, object); json == "" || object && name == key || n == wanted {
+			return json
 		}
 	}
+	return ""
+}
+
+// entry is what comes after i, the beginning of an object or a list or the comma before
+// the entry: its key and its JSON, none if there is no entry, and where the next comma
+// is, or -1.
+func entry(text string, i int, object bool) (key, json string, next int) {
+	i = blank(text, i+1)
+	if object {
+		end := value(text, i)
+		if end-i < 2 || text[i] != '"' {
+			return "", "", -1 // the end of an empty object, or no JSON
+		}
+		key = text[i+1 : end-1]
+		if i = blank(text, end); i == len(text) || text[i] != ':' {
+			return "", "", -1
+		}
+		i = blank(text, i+1)
+	}
+	end := value(text, i)
+	if next = blank(text, end); next == len(text) || text[next] != ',' {
+		next = -1
+	}
+	return key, text[i:end], next
 }
 
 // index is the number that 1 to 9 digits say, or -1. (An error of strconv's allocates.)

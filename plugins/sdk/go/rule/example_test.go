@@ -85,6 +85,19 @@ func ExampleMember() {
 	_ = r.SetTarget("option.width", small)
 }
 
+func ExampleTable_Find() {
+	var r *rule.Request                // what Handle calls the rule with
+	sizes := rule.ConfigTable("sizes") // a package variable of the rule
+	if width := sizes.Find(r.Param("size")); width != "" {
+		_ = r.SetTarget("option.width", width)
+	}
+}
+
+func ExampleConfigTable() {
+	teams := rule.ConfigTable("teams") // a package variable of the rule
+	rule.Tag(rule.Join("team:", teams.Find("shoes")))
+}
+
 func ExampleRequest_Method() {
 	var r *rule.Request // what Handle calls the rule with
 	if r.Method() == "HEAD" {

@@ -1,10 +1,11 @@
 // Makes every call of the SDK and tells in headers what came of it.
 import {
   ERROR, INFO, NEXT, Request, Response, Text, Verdict, WARN,
-  answer, config, deny, handle, handleResponse, log, logs, nextWith, now, number, random, redirect, tag, text, vary,
+  answer, config, configTable, deny, handle, handleResponse, log, logs, nextWith, now, number, random, redirect, tag, text, vary,
 } from "../../../assemblyscript/rule";
 
 const EARLY = config("quoted"); // is to stay
+const TABLE = configTable(""), NONE = configTable("list");
 
 export function handle_request(): Verdict { return handle(survey); }
 export function handle_response(ctx: u32, failed: u32): void { handleResponse(ctx, failed, sent); }
@@ -42,6 +43,7 @@ function survey(): Verdict {
     Response.setHeader("x-target", Request.target("image").add("|"));
     Response.setHeader("x-config", config("account").add("|").add(config("list").member("1")).add("|").add(config("quoted")).add("|").add(config("none")).add("|").add(EARLY));
     Response.setHeader("x-whole", yes(config("").startsWith("{") && config("").member("sizes").member("s").equals("320")));
+    Response.setHeader("x-table", TABLE.find("account").add("|").add(TABLE.find("quoted")).add("|").add(TABLE.find("sizes")).add("|").add(TABLE.find("x")).add(NONE.find("0")));
     Response.setHeader("x-number", number(0).add("|").add(number(-42)));
   } else if (path.equals("/survey/write")) {
     Request.setMethod("HEAD");

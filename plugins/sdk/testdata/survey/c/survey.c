@@ -2,7 +2,12 @@
 #include "rule.h"
 
 static text early; /* is to stay */
-RULE_START { early = rule_config(PARTS(T("quoted"))); }
+static rule_table table, none;
+RULE_START {
+  early = rule_config(PARTS(T("quoted")));
+  table = rule_config_table(0, 0);
+  none = rule_config_table(PARTS(T("list")));
+}
 
 #define SAY(name, ...) rule_set_response_header(T(name), rule_join(PARTS(__VA_ARGS__)))
 #define IS(path) rule_equal(rule_path(), T("/survey/" path))
@@ -42,6 +47,7 @@ RULE_HANDLE_REQUEST {
     SAY("x-config", rule_config(PARTS(T("account"))), T("|"), rule_config(PARTS(T("list"), T("1"))), T("|"), rule_config(PARTS(T("quoted"))), T("|"),
         rule_config(PARTS(T("none"))), T("|"), early);
     SAY("x-whole", yes(rule_starts(rule_config(0, 0), T("{")) && rule_equal(rule_member(rule_config(0, 0), PARTS(T("sizes"), T("s"))), T("320"))));
+    SAY("x-table", rule_find(table, T("account")), T("|"), rule_find(table, T("quoted")), T("|"), rule_find(table, T("sizes")), T("|"), rule_find(table, T("x")), rule_find(none, T("0")));
     SAY("x-number", rule_number(0), T("|"), rule_number(-42));
   } else if (IS("write")) {
     rule_set_method(T("HEAD"));

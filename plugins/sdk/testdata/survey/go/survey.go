@@ -8,7 +8,11 @@ import (
 	"github.com/fovea-images/fovea/plugins/sdk/go/rule"
 )
 
-var early = rule.Config("quoted") // is to stay
+var (
+	early = rule.Config("quoted") // is to stay
+	table = rule.ConfigTable()
+	none  = rule.ConfigTable("list")
+)
 
 //go:wasmexport handle_request
 func handleRequest() rule.Verdict { return rule.Handle(survey) }
@@ -129,6 +133,7 @@ func read(r *rule.Request) {
 	say("x-target", r.Target("image"), "|")
 	say("x-config", rule.Config("account"), "|", rule.Config("list", "1"), "|", rule.Config("quoted"), "|", rule.Config("none"), "|", early)
 	say("x-whole", yes(strings.HasPrefix(rule.Config(), "{") && rule.Member(rule.Config(), "sizes", "s") == "320"))
+	say("x-table", table.Find("account"), "|", table.Find("quoted"), "|", table.Find("sizes"), "|", table.Find("x"), none.Find("0"))
 	say("x-number", rule.Number(0), "|", rule.Number(-42))
 }
 

@@ -2,9 +2,11 @@
 #[path = "../../../rust/rule.rs"]
 mod rule;
 
-use rule::{number, Request, Response, Setting, TargetError, Verdict, NEXT};
+use rule::{number, Request, Response, Setting, Table, TargetError, Verdict, NEXT};
 
 static EARLY: Setting = Setting::new(&["quoted"]); // is to stay
+static TABLE: Table = Table::new(&[]);
+static NONE: Table = Table::new(&["list"]);
 
 #[no_mangle]
 pub extern "C" fn handle_request() -> Verdict {
@@ -59,6 +61,7 @@ fn survey(r: &Request) -> Verdict {
             say("x-target", &[r.target("image"), "|"]);
             say("x-config", &[r.config(&["account"]), "|", r.config(&["list", "1"]), "|", r.config(&["quoted"]), "|", r.config(&["none"]), "|", &EARLY]);
             say("x-whole", &[yes(r.config(&[]).starts_with('{') && r.member(r.config(&[]), &["sizes", "s"]) == "320")]);
+            say("x-table", &[TABLE.find("account"), "|", TABLE.find("quoted"), "|", TABLE.find("sizes"), "|", TABLE.find("x"), NONE.find("0")]);
             say("x-number", &[&number(0), "|", &number(-42)]);
         }
         "/survey/write" => {

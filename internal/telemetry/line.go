@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -52,25 +51,50 @@ func clientText(client netip.Addr) string {
 // needs no escaping, nearly every request, is spelt here at a tenth of the cost;
 // h spells the rest.
 func (s *shard) appendLine(r *Request, json bool) {
-	if r.Err != nil || !plain(r.Method) || !plain(r.Host) || !plain(r.Path) || !plain(r.Outcome) || !plain(r.Type) || !plain(r.Verdict) || !plain(r.Grant) || !plain(r.Rewritten) || !plain(r.ID) || r.Client.Zone() != "" {
-		_ = s.handler.Handle(context.Background(), record(r, slog.LevelInfo)) // into memory: it cannot fail
-		return
-	}
+	start := len(s.lines)
+	l := line{b: s.lines}
 	if json {
-		s.lines = appendJSON(s.lines, r)
+		l.appendJSON(r)
 	} else {
-		s.lines = appendText(s.lines, r, &s.stamp)
+		l.appendText(r, &s.stamp)
+	}
+	if s.lines = l.b; l.escaped || r.Err != nil || r.Client.Zone() != "" {
+		s.lines = s.lines[:start]
+		_ = s.handler.Handle(context.Background(), record(r, slog.LevelInfo)) // into memory: it cannot fail
 	}
 }
 
-// plain reports whether s is printable ASCII that no format escapes.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
+// line is one that is being spelt.
+type line struct {
+	b       []byte
+	escaped bool // a value has a character that a format escapes: the line is not right
+}
+
+// What the formats do with a character.
+const (
+	quoted  = 1 << iota // the text format quotes the value
+	escaped             // either escapes it: all but printable ASCII, and of that two
+)
+
+// care says what the formats do with each character.
+var care = func() (all [256]byte) {
+	for c := range all {
+		switch {
+		case c < ' ' || c > '~' || c == '"' || c == '\\':
+			all[c] = escaped
+		case c == ' ' || c == '=':
+			all[c] = quoted
 		}
 	}
-	return true
+	return all
+}()
+
+// cares joins what the formats do with the characters of value.
+func cares(value string) (all byte) {
+	for i := range len(value) {
+		all |= care[value[i]]
+	}
+	return all
 }
 
 // stamp spells times, nearly all of which are in the second of the one before.
@@ -97,82 +121,90 @@ func (s *stamp) append(b []byte, at time.Time) []byte {
 	return b
 }
 
-func appendJSON(b []byte, r *Request) []byte {
-	text := func(b []byte, key, value string) []byte {
-		return append(append(append(b, key...), value...), '"')
-	}
-	b = r.At.AppendFormat(append(b, `{"time":"`...), time.RFC3339Nano)
-	b = text(b, `","level":"INFO","msg":"`+message+`","method":"`, r.Method)
-	b = text(b, `,"host":"`, r.Host)
-	b = text(b, `,"path":"`, r.Path)
-	b = strconv.AppendInt(append(b, `,"status":`...), int64(r.Status), 10)
-	b = text(b, `,"outcome":"`, r.Outcome)
-	b = text(b, `,"type":"`, r.Type)
-	b = strconv.AppendInt(append(b, `,"bytes":`...), int64(r.Bytes), 10)
-	b = strconv.AppendInt(append(b, `,"took":`...), int64(r.Took), 10)
-	b = append(b, `,"client":"`...)
+// json appends a value after its key.
+func (l *line) json(key, value string) {
+	l.escaped = l.escaped || cares(value)&escaped != 0
+	l.b = append(append(append(l.b, key...), value...), '"')
+}
+
+func (l *line) appendJSON(r *Request) {
+	l.b = r.At.AppendFormat(append(l.b, `{"time":"`...), time.RFC3339Nano)
+	l.json(`","level":"INFO","msg":"`+message+`","method":"`, r.Method)
+	l.json(`,"host":"`, r.Host)
+	l.json(`,"path":"`, r.Path)
+	l.b = strconv.AppendInt(append(l.b, `,"status":`...), int64(r.Status), 10)
+	l.json(`,"outcome":"`, r.Outcome)
+	l.json(`,"type":"`, r.Type)
+	l.b = strconv.AppendInt(append(l.b, `,"bytes":`...), int64(r.Bytes), 10)
+	l.b = strconv.AppendInt(append(l.b, `,"took":`...), int64(r.Took), 10)
+	l.b = append(l.b, `,"client":"`...)
 	if r.Client.IsValid() {
-		b = r.Client.AppendTo(b)
+		l.b = r.Client.AppendTo(l.b)
 	}
-	b = append(b, '"')
+	l.b = append(l.b, '"')
 	if r.Verdict != "" {
-		b = text(b, `,"proof":"`, r.Verdict)
+		l.json(`,"proof":"`, r.Verdict)
 	}
 	if r.Grant != "" {
-		b = text(b, `,"grant":"`, r.Grant)
+		l.json(`,"grant":"`, r.Grant)
 	}
 	if r.Rewritten != "" {
-		b = text(b, `,"rewritten":"`, r.Rewritten)
+		l.json(`,"rewritten":"`, r.Rewritten)
 	}
 	if r.ID != "" {
-		b = text(b, `,"request_id":"`, r.ID)
+		l.json(`,"request_id":"`, r.ID)
 	}
 	if r.Trail != nil {
-		b = append(r.Trail.AppendID(append(b, `,"trace_id":"`...)), '"')
+		l.b = append(r.Trail.AppendID(append(l.b, `,"trace_id":"`...)), '"')
 	}
-	return append(b, "}\n"...)
+	l.b = append(l.b, "}\n"...)
 }
 
 // millis is how the text format spells times.
 const millis = "2006-01-02T15:04:05.000Z07:00"
 
-func appendText(b []byte, r *Request, times *stamp) []byte {
-	text := func(b []byte, key, value string) []byte {
-		b = append(b, key...)
-		if value == "" || strings.IndexByte(value, ' ') >= 0 || strings.IndexByte(value, '=') >= 0 {
-			return append(append(append(b, '"'), value...), '"')
-		}
-		return append(b, value...)
+// text appends a value after its key.
+func (l *line) text(key, value string) {
+	switch care := cares(value); {
+	case care&escaped != 0:
+		l.escaped = true
+	case care != 0 || value == "":
+		l.b = append(append(append(append(l.b, key...), '"'), value...), '"')
+	default:
+		l.b = append(append(l.b, key...), value...)
 	}
-	b = times.append(append(b, "time="...), r.At)
-	b = text(b, " level=INFO msg="+message+" method=", r.Method)
-	b = text(b, " host=", r.Host)
-	b = text(b, " path=", r.Path)
-	b = strconv.AppendInt(append(b, " status="...), int64(r.Status), 10)
-	b = text(b, " outcome=", r.Outcome)
-	b = text(b, " type=", r.Type)
-	b = strconv.AppendInt(append(b, " bytes="...), int64(r.Bytes), 10)
-	b = append(append(b, " took="...), r.Took.String()...)
-	b = append(b, " client="...)
+}
+
+func (l *line) appendText(r *Request, times *stamp) {
+	l.b = times.append(append(l.b, "time="...), r.At)
+	l.text(" level=INFO msg="+message+" method=", r.Method)
+	l.text(" host=", r.Host)
+	l.text(" path=", r.Path)
+	l.b = strconv.AppendInt(append(l.b, " status="...), int64(r.Status), 10)
+	l.text(" outcome=", r.Outcome)
+	l.text(" type=", r.Type)
+	l.b = strconv.AppendInt(append(l.b, " bytes="...), int64(r.Bytes), 10)
+	l.b = append(append(l.b, " took="...), r.Took.String()...)
+	l.b = append(l.b, " client="...)
 	if r.Client.IsValid() {
-		b = r.Client.AppendTo(b)
+		l.b = r.Client.AppendTo(l.b)
 	} else {
-		b = append(b, `""`...)
+		l.b = append(l.b, `""`...)
 	}
 	if r.Verdict != "" {
-		b = text(b, " proof=", r.Verdict)
+		l.text(" proof=", r.Verdict)
 	}
 	if r.Grant != "" {
-		b = text(b, " grant=", r.Grant)
+		l.text(" grant=", r.Grant)
 	}
 	if r.Rewritten != "" {
-		b = text(b, " rewritten=", r.Rewritten)
+		l.text(" rewritten=", r.Rewritten)
 	}
 	if r.ID != "" {
-		b = text(b, " request_id=", r.ID)
+		l.text(" request_id=", r.ID)
 	}
 	if r.Trail != nil {
-		b = r.Trail.AppendID(append(b, " trace_id="...))
+		l.b = r.Trail.AppendID(append(l.b, " trace_id="...))
 	}
-	return append(b, '\n')
+	l.b = append(l.b, '\n')
 }

@@ -230,7 +230,9 @@ func TestConcurrentRequestsAreAllWritten(t *testing.T) {
 		all.Wait()
 	}()
 	want := hit.with(func(*Request) {})
-	line := string(appendJSON(nil, want))
+	var spelt line
+	spelt.appendJSON(want)
+	line := string(spelt.b)
 	got := make([]byte, workers*each*len(line))
 	if _, err := io.ReadFull(read, got); err != nil || string(got) != strings.Repeat(line, workers*each) {
 		t.Errorf("lines are lost or mixed: %v", err)

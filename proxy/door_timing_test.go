@@ -109,6 +109,7 @@ func TestTheDoorAllocatesNothing(t *testing.T) {
 		"a hit":           browserRequest(path("shoes/width=640")),
 		"a 304":           browserRequest(path("shoes/width=640"), "If-None-Match: "+response.Header.Get("ETag")),
 		"a hit by a rule": browserRequest("/p/shoes"),
+		"a hit of who does not say what it takes": []byte("GET " + path("shoes/width=640") + " HTTP/1.1\r\nHost: example.com\r\n\r\n"),
 	} {
 		serve := func(n int) {
 			if err := server.ServeConn(&caller{request: request, n: n}); err != nil {

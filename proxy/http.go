@@ -318,9 +318,9 @@ func (p *Proxy) pass(ctx context.Context, at *Host, rc *fasthttp.RequestCtx, to 
 func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) Request {
 	h := &rc.Request.Header
 	r := Request{Method: method(rc), Via: join(h.PeekAll("Via"), ", "), At: begun.At, Rules: begun.Rules, trail: begun.trail}
-	have := h.Peek("If-None-Match")
+	have := h.PeekCanonical([]byte("If-None-Match"))
 	if p.Tokens.Bearer {
-		r.Authorization = string(h.Peek("Authorization"))
+		r.Authorization = string(h.PeekCanonical([]byte("Authorization")))
 	}
 	if p.Tokens.Cookie != "" {
 		r.Cookie = join(h.PeekAll("Cookie"), "; ")
@@ -328,15 +328,19 @@ func (p *Proxy) readRequest(at *Host, rc *fasthttp.RequestCtx, begun *Request) R
 	if len(at.Referers.Hosts) > 0 {
 		r.Referer = string(h.Referer())
 	}
-	if since := h.Peek("If-Modified-Since"); len(since) > 0 {
+	if since := h.PeekCanonical([]byte("If-Modified-Since")); len(since) > 0 {
 		// An invalid date is ignored, as RFC 9110 section 13.1.3 asks.
 		if at, err := fasthttp.ParseHTTPDate(since); err == nil {
 			r.IfModifiedSince = at
 		}
 	}
 	accept := h.PeekAll("Accept")
-	if len(accept) == 1 && r.Via == "" {
-		if known := p.recall.find(h.Host(), h.RequestURI(), accept[0], r.At); known != nil {
+	if len(accept) <= 1 && r.Via == "" {
+		var takes []byte
+		if len(accept) == 1 {
+			takes = accept[0]
+		}
+		if known := p.recall.find(h.Host(), h.RequestURI(), takes, r.At); known != nil {
 			r.Host, r.Target, r.Client.Accept, r.recalled = known.host, known.target, known.accept, known
 			r.IfNoneMatch = same(known.etag(), have)
 			return r

@@ -6,16 +6,23 @@ import (
 	"github.com/fovea-images/fovea/params"
 )
 
-// codedLarger reports whether some coded picture of an AVIF file is larger than
-// its header says, or cannot be told. The header is what limits were judged by,
+// codedLarger reports whether some coded picture of an AVIF file, or what is made from
+// several, is larger than its header says, or cannot be told. The header is what limits were judged by,
 // but the library allocates and decodes what the coded pictures say (AV1
 // specification, section 5.5), and scales the result.
 func codedLarger(src, meta []byte, stored params.Size) bool {
 	items, ok := itemsOf(src, meta)
-	if !ok {
+	kinds, told := kindsOf(find(meta, "iinf"))
+	if !ok || !told {
 		return true
 	}
 	for _, it := range items {
+		if kinds[it.id] == "grid" {
+			if gridLarger(it.data, stored) {
+				return true
+			}
+			continue
+		}
 		for data := it.data; len(data) > 0; {
 			kind, body, rest, ok := nextOBU(data)
 			if !ok {

@@ -48,8 +48,8 @@ func judgeHEVC(src, meta []byte, stored params.Size) error {
 	for _, it := range items {
 		data, units := it.data, 0
 		if kinds[it.id] == "grid" {
-			if w, h, ok := gridSize(data); !ok || w > uint64(stored.W) || h > uint64(stored.H) {
-				return broken(params.HEIC, "a grid of %d×%d under a header of %v", w, h, stored)
+			if gridLarger(data, stored) {
+				return broken(params.HEIC, "a grid that is larger than its header of %v", stored)
 			}
 			continue
 		}
@@ -104,20 +104,6 @@ func tilesOf(meta []byte, kinds map[uint64]string) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-// gridSize is the size that a grid item makes (ISO/IEC 23008-12, 6.6.2.3.2).
-func gridSize(data []byte) (w, h uint64, ok bool) {
-	if len(data) < 8 {
-		return 0, 0, false
-	}
-	r := fields{b: data[4:]}
-	side := byte(2)
-	if data[1]&1 != 0 {
-		side = 4
-	}
-	w, h = r.next(side), r.next(side)
-	return w, h, !r.short
 }
 
 const nalSPS = 33

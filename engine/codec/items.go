@@ -1,6 +1,10 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/fovea-images/fovea/params"
+)
 
 // item is one part of a HEIF file: a coded picture, how several make one, or metadata.
 type item struct {
@@ -137,4 +141,19 @@ func madeFrom(iref []byte) (all []reference, ok bool) {
 		}
 	}
 	return all, true
+}
+
+// gridLarger reports whether a grid item makes a picture larger than stored, or cannot
+// be told (ISO/IEC 23008-12, 6.6.2.3.2).
+func gridLarger(data []byte, stored params.Size) bool {
+	if len(data) < 8 {
+		return true
+	}
+	r := fields{b: data[4:]}
+	side := byte(2)
+	if data[1]&1 != 0 {
+		side = 4
+	}
+	w, h := r.next(side), r.next(side)
+	return r.short || w > uint64(stored.W) || h > uint64(stored.H)
 }

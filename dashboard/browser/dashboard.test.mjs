@@ -60,7 +60,12 @@ async function shot(name, on = page) {
   await on.screenshot({ path: `${FOVEA_SCREENSHOTS}/${name}.png` });
 }
 
-const noted = (text) => page.locator('.note', { hasText: text }).first().waitFor();
+// noted waits for a note, and takes it away: the next of the same words is another.
+const noted = async (text) => {
+  const note = page.locator('.note', { hasText: text }).first();
+  await note.waitFor();
+  await note.evaluate((element) => element.remove());
+};
 const path = (id, last) => `/cdn-cgi/imagedelivery/${hash}/${id}/${last}`;
 
 before(async () => {
@@ -110,6 +115,17 @@ test('its record is changed, and is in force at once', async () => {
   assert.equal(await page.getByLabel('Creator').inputValue(), 'me');
   assert.match(await page.getByLabel('Metadata (JSON)').inputValue(), /autumn/);
   await page.waitForFunction(() => document.querySelector('.stage img')?.naturalWidth > 0); // the operator sees it all the same
+});
+
+test('an id that its address spells with escapes is an id like others', async () => {
+  await go('images', 'Images');
+  await page.setInputFiles('#files', { name: '50% <b> off.jpg', mimeType: 'image/jpeg', buffer: await readFile(PICTURE) });
+  await noted('50% <b> off uploaded');
+  await page.getByRole('link', { name: /50% <b> off/ }).click();
+  await page.getByRole('heading', { level: 1, name: '50% <b> off' }).waitFor();
+  await page.getByLabel('Needs a signature or a token').check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Private', { exact: true }).waitFor();
 });
 
 test('a variant is edited with a live preview', async () => {

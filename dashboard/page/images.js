@@ -132,7 +132,7 @@ export async function imagePage(app, id) {
       try { metadata = JSON.parse(meta.value || '{}'); } catch { throw new Error('Expected metadata that is one JSON object'); }
       await manage(account, 'PATCH', path, { metadata, creator: creator.value, requireSignedURLs: secret.firstChild.checked });
       note('Saved; it is in force now');
-      location.hash === `#/images/${id}` && badge(secret.firstChild.checked);
+      badge(secret.firstChild.checked);
     } catch (error) {
       problem.textContent = error.message;
       problem.hidden = false;

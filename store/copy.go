@@ -16,7 +16,7 @@ import (
 )
 
 // Copying copies all that is in one library to another: accounts, variants, keys,
-// images with their bytes, drafts, and grants. Versions are the target's own. One that
+// images with their bytes, drafts, grants, and tombstones. Versions are the target's own. One that
 // was interrupted goes on where it was when it is run again.
 type Copying struct {
 	From, To *Library
@@ -54,6 +54,9 @@ func (c *Copying) Run(ctx context.Context) (Copied, error) {
 	}
 	if err := c.grants(ctx, &done); err != nil {
 		return done, fmt.Errorf("tokens: %w", err)
+	}
+	if err := c.tombstones(ctx); err != nil {
+		return done, fmt.Errorf("tombstones: %w", err)
 	}
 	return done, nil
 }
@@ -334,4 +337,20 @@ func (c *Copying) grants(ctx context.Context, done *Copied) error {
 		done.Grants++
 	}
 	return nil
+}
+
+// tombstones copies those of the source: the bytes of both may be in the same place.
+func (c *Copying) tombstones(ctx context.Context) error {
+	for after := BlobRef(""); ; {
+		page, err := c.From.Names.Tombstones(ctx, after, copyPage)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, t := range page {
+			if _, err := c.To.Names.AddTombstone(ctx, t.Blob, t.At); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].Blob
+	}
 }

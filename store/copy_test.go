@@ -89,3 +89,35 @@ func TestACopyMeetsNoRemovalOfTheTarget(t *testing.T) {
 	}
 	run(0, 1)
 }
+
+// Where only names move, a removal that the old store has asked for may meet what is
+// uploaded to the new one.
+func TestACopyBringsTombstones(t *testing.T) {
+	f := newFixture(t)
+	img, err := f.add(t, "a", "the same", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.library.Remove(t.Context(), f.account.Hash, "a"); err != nil {
+		t.Fatal(err)
+	}
+	names, err := sqldb.Open(t.Context(), filepath.Join(t.TempDir(), "names.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = names.Close() })
+	to := &store.Library{Names: names, Blobs: f.library.Blobs}
+	if _, err := (&store.Copying{From: f.library, To: to}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := to.Add(t.Context(), store.Image{Account: f.account.Hash, ID: "again"}, []byte("the same"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.library.Blobs.Delete(t.Context(), img.Blob); err != nil { // that is late
+		t.Fatal(err)
+	}
+	if got := f.bytes(t, again.Blob); got != "the same" {
+		t.Errorf("the bytes of an image of the new store: %s", got)
+	}
+}

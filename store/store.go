@@ -106,6 +106,12 @@ type Variant struct {
 	BrowserTTL         time.Duration // 0 = the account's
 }
 
+// Tombstone says that bytes of this name are being removed, or were.
+type Tombstone struct {
+	Blob BlobRef
+	At   time.Time // milliseconds
+}
+
 // PublicVariant is the name of the variant that every account has and keeps.
 const PublicVariant = "public"
 
@@ -182,9 +188,12 @@ type Names interface {
 	BlobUsed(ctx context.Context, ref BlobRef) (bool, error)
 	// AddTombstone sets a tombstone for bytes of this name, as of at, if no image has
 	// them, and reports whether it did. While there is one, no image is given them, in
-	// whatever process: they can be removed.
+	// whatever process: they can be removed. Of several times the last one counts.
 	AddTombstone(ctx context.Context, ref BlobRef, at time.Time) (bool, error)
-	// RemoveTombstones removes those that were last set before then.
+	// Tombstones returns at most limit tombstones in the order of their names, beginning
+	// after the name after.
+	Tombstones(ctx context.Context, after BlobRef, limit int) ([]Tombstone, error)
+	// RemoveTombstones removes those of before then.
 	RemoveTombstones(ctx context.Context, then time.Time) (int64, error)
 
 	// AddVariant adds a variant; with most there already it is ErrFull.

@@ -209,6 +209,16 @@ func (db *DB) AddTombstone(ctx context.Context, ref store.BlobRef, at time.Time)
 	return added && err == nil, err
 }
 
+// Tombstones implements store.Names.
+func (db *DB) Tombstones(ctx context.Context, after store.BlobRef, limit int) ([]store.Tombstone, error) {
+	return all(ctx, db.read, db.read.stmt(someTombstones), func(r row) (t store.Tombstone, err error) {
+		var at int64
+		err = r.Scan(&t.Blob, &at)
+		t.At = moment(at)
+		return t, err
+	}, string(after), limit)
+}
+
 // RemoveTombstones implements store.Names.
 func (db *DB) RemoveTombstones(ctx context.Context, then time.Time) (int64, error) {
 	return db.removeOld(ctx, removeOldTombstones, then)

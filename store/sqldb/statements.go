@@ -50,8 +50,10 @@ const (
 	countImages = "SELECT count(*) FROM images WHERE account = ? AND draft = 0"
 	blobUsed    = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?)"
 
-	addTombstone        = "INSERT INTO tombstones (blob, at) VALUES (?, ?) ON CONFLICT (blob) DO UPDATE SET at = excluded.at"
+	addTombstone = `INSERT INTO tombstones (blob, at) VALUES (?, ?)
+		ON CONFLICT (blob) DO UPDATE SET at = CASE WHEN excluded.at > tombstones.at THEN excluded.at ELSE tombstones.at END`
 	hasTombstone        = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE blob = ?)"
+	someTombstones      = "SELECT blob, at FROM tombstones WHERE blob > ? ORDER BY blob LIMIT ?"
 	removeOldTombstones = "DELETE FROM tombstones WHERE at < ?"
 )
 
@@ -62,5 +64,5 @@ var changes = [...]string{
 }
 
 var looks = [...]string{
-	oneAccount, allAccounts, allVariants, allKeys, grantOfToken, allGrants, oneImage, someImages, countImages, blobUsed,
+	oneAccount, allAccounts, allVariants, allKeys, grantOfToken, allGrants, oneImage, someImages, countImages, blobUsed, someTombstones,
 }

@@ -341,7 +341,7 @@ func removals(t *testing.T, begin opener, image store.Image) {
 	})
 	t.Run("a tombstone goes when it has not been set for long", func(t *testing.T) {
 		names := begin(t)
-		for _, at := range []time.Duration{0, time.Hour} {
+		for _, at := range []time.Duration{0, time.Hour, time.Minute} {
 			if !buried(t, names, image.Uploaded.Add(at)) {
 				t.Error("they have none")
 			}
@@ -356,6 +356,29 @@ func removals(t *testing.T, begin opener, image store.Image) {
 		}
 		if _, err := names.AddImage(t.Context(), image, false); err != nil {
 			t.Error(err)
+		}
+	})
+	t.Run("tombstones are listed in pages", func(t *testing.T) {
+		names := begin(t)
+		want := []store.Tombstone{{Blob: image.Blob, At: image.Uploaded}, {Blob: image.Blob.Apart(), At: image.Uploaded.Add(time.Hour)}}
+		for _, one := range []store.Tombstone{want[1], want[0]} {
+			if _, err := names.AddTombstone(t.Context(), one.Blob, one.At); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []store.Tombstone
+		for after := store.BlobRef(""); ; after = got[len(got)-1].Blob {
+			page, err := names.Tombstones(t.Context(), after, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
 	t.Run("a draft that is not filled stays one", func(t *testing.T) {

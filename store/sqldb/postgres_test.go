@@ -41,6 +41,7 @@ func TestPostgres(t *testing.T) {
 		"metadata spoils no list":                    listsWhatever,
 		"others are told of changes":                 tellsOthers,
 		"an ended context lets go":                   letsGo,
+		"who is slow hears many changes together":    hearsSlowly,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
@@ -260,6 +261,41 @@ func tellsOthers(t *testing.T, server *postgrestest.Server) {
 	if theirs.has("variant:" + a.Hash + "/public") {
 		t.Error("a change that was given up was told")
 	}
+}
+
+// Who hears of a change may have to write it down. However many come, the database is
+// still asked often enough to be believed.
+func hearsSlowly(t *testing.T, server *postgrestest.Server) {
+	url := server.Database(t, "slow")
+	db, err := OpenPostgres(t.Context(), Postgres{URL: url, Connections: 2, Trust: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	a := account(t, db)
+	const many = 500
+	server.Do(t, "slow", fmt.Sprintf("INSERT INTO images (account, id, uploaded, version) SELECT '%s', n, 0, n FROM generate_series(1, %d) AS n", a.Hash, many))
+	var told atomic.Int64
+	ctx, end := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		db.Listen(ctx, func(tags ...string) {
+			if len(tags) > 0 {
+				<-time.After(20 * time.Millisecond) // as a disk does
+			}
+			told.Add(int64(len(tags)))
+		})
+	}()
+	t.Cleanup(func() { end(); <-done })
+	redistest.Until(t, "the database is heard", db.Vouched)
+	server.Do(t, "slow", "UPDATE images SET require_signed = 1")
+	redistest.Until(t, "all changes are heard", func() bool {
+		if !db.Vouched() {
+			t.Fatal("the database is not believed")
+		}
+		return told.Load() == many
+	})
 }
 
 // A change whose node is cut off in its midst is undone, and holds nothing.

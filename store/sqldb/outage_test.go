@@ -281,6 +281,42 @@ func TestAStartDoesNotWaitForADatabaseThatHangs(t *testing.T) {
 	}
 }
 
+// A stop waits no longer for a server that hangs than a question does, however many
+// connections there are.
+func TestAStopDoesNotWaitForADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	db, err := OpenPostgres(t.Context(), Postgres{URL: server.Database(t, "names"), Connections: 32, Timeout: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 16 { // of each kind
+		all.Go(func() {
+			for range 20 {
+				_, used := db.BlobUsed(t.Context(), "a")
+				_, set := db.AddTombstone(t.Context(), "a", time.Now())
+				if err := errors.Join(used, set); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	server.Pause(t)
+	defer server.Resume(t)
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it waits")
+	}
+}
+
 // A change may come into force after who asked for it has gone. The node that was asked
 // hears of it like the others: what it knew meanwhile is no longer so.
 func TestAChangeThatComesIntoForceLateIsHeardByItsOwnNode(t *testing.T) {

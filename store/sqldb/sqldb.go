@@ -47,8 +47,22 @@ func assemble(ctx context.Context, open func(most int) (*pool, error), writers, 
 	return db, nil
 }
 
-// Close implements store.Names.
-func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
+// Close implements store.Names. A server that hangs keeps nobody: it lets go of what is
+// left when the process ends.
+func (db *DB) Close() error {
+	closed := make(chan error, 1)
+	go func() { closed <- errors.Join(db.read.Close(), db.write.Close()) }()
+	var late <-chan time.Time
+	if db.write != nil && db.write.patience > 0 {
+		late = time.After(db.write.patience)
+	}
+	select {
+	case err := <-closed:
+		return err
+	case <-late:
+		return nil
+	}
+}
 
 // ErrEmpty says that a database has no tables, and that none were to be made.
 var ErrEmpty = errors.New("it has no tables yet; serve makes them")

@@ -141,6 +141,22 @@ func TestRefusedModules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, file(t, []byte(tt.body)), tt.says) })
 	}
+	// A few kilobytes whose compilation would take minutes, and half a gigabyte.
+	for name, body := range map[string]string{
+		"loops in loops":    strings.Repeat("\x03\x40", 40_000) + strings.Repeat("\x0b", 40_000),
+		"one after another": strings.Repeat("\x41\x01\x04\x40\x0b", 40_000),
+		"a table of labels": "\x02\x40\x41\x00\x0e" + string(appendU32(nil, 40_000)) + strings.Repeat("\x00", 40_001) + "\x0b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := parse(read(t, "testdata/next.wasm"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			code := "\x00" + body + "\x42\x01\x0b"
+			m.sections[sectionCode] = append(appendU32([]byte{1}, uint32(len(code))), code...)
+			refused(t, file(t, m.bytes()), "too many branches")
+		})
+	}
 	t.Run("a file that is not there", func(t *testing.T) { refused(t, "testdata/none.wasm", "no such file") })
 	t.Run("a folder", func(t *testing.T) { refused(t, "testdata", "expected a file, received the folder") })
 }

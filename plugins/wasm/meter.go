@@ -16,6 +16,9 @@ const (
 	maxResults = 1000     // of one function
 	maxTable   = 1 << 16  // entries; all tables together may begin with as many, and get as many more
 	maxTables  = 100
+	// Compiling a function takes time and memory by the square of its branches: as many as
+	// these, summed over functions, take half a minute. A large program in Go has 170 million.
+	maxBranching = 1_000_000_000
 )
 
 // What a call costs besides its instructions, so that deep recursion ends before its
@@ -81,6 +84,7 @@ type rewriter struct {
 	arity, results            []uint32 // of each type
 	typeOf                    []uint32 // of each function of its own
 	used                      bool     // something has to be charged by its operand
+	branching                 uint64   // squares of the functions' branches, summed
 }
 
 // survey counts, and refuses what a rule has no use for.
@@ -198,6 +202,9 @@ func (w *rewriter) code() error {
 			return fmt.Errorf("code: %w", r.err)
 		}
 		rewritten, err := f.rewrite(body, w.arity[w.typeOf[i]], w.results[w.typeOf[i]])
+		if w.branching += f.branches * f.branches; err == nil && w.branching > maxBranching {
+			err = errors.New("there are too many branches in it, and in the functions before it, to compile them")
+		}
 		if err != nil {
 			return fmt.Errorf("function %d: %w", w.imports+i, err)
 		}
@@ -240,6 +247,7 @@ type function struct {
 	labels     []uint32
 	out        []byte
 	current    int
+	branches   uint64 // blocks, and what leads out of them
 }
 
 // cheap is what a segment may cost and still be paid for with the one around it:
@@ -265,7 +273,7 @@ func (f *function) rewrite(body []byte, params, results uint32) ([]byte, error) 
 	f.segments = append(f.segments[:0], segment{at: r.at, cost: costFrame + costLocal*int64(locals) + costResult*max(0, int64(results)-registers), head: true, parent: -1})
 	f.frames = append(f.frames[:0], frame{})
 	f.insertions = append(f.insertions[:0], insertion{at: r.at})
-	f.current = 0
+	f.current, f.branches = 0, 0
 	for len(f.frames) > 0 {
 		at := r.at
 		i := r.next(f.labels)

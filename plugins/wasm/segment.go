@@ -25,8 +25,10 @@ func (f *function) step(i instruction, at, end int) error {
 	top := len(f.frames) - 1
 	switch i.op {
 	case opBlock:
+		f.branches++
 		f.frames = append(f.frames, frame{segment: f.current})
 	case opLoop, opIf:
+		f.branches++
 		f.frames = append(f.frames, frame{segment: f.current, loop: i.op == opLoop})
 		f.open(end, f.current, i.op == opLoop)
 	case opElse:
@@ -39,6 +41,7 @@ func (f *function) step(i instruction, at, end int) error {
 			f.open(end, closed.segment, false)
 		}
 	case opBr, opBrIf, opBrTable:
+		f.branches += uint64(max(len(i.labels), 1))
 		for _, label := range append(i.labels, i.index) {
 			if int64(label) > int64(top) {
 				return errors.New("a branch goes nowhere")

@@ -55,12 +55,12 @@ func (r *Rule) load(ctx context.Context, body []byte, warm int) (_ *version, err
 	if err = judge(body, system, r.options.Memory); err != nil {
 		return nil, err
 	}
-	if err = validate(ctx, body, r.options.Memory); err != nil {
-		return nil, err
-	}
-	metered, err := meter(body, startBudget)
+	metered, err := meter(body, startBudget) // which bounds what compiling takes, so it comes first
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be metered: %w", err)
+	}
+	if err = validate(ctx, body, r.options.Memory); err != nil {
+		return nil, err
 	}
 	if v.compiled, err = v.runtime.CompileModule(ctx, metered); err != nil {
 		return nil, fmt.Errorf("metered, it does not compile: %w", err)

@@ -101,7 +101,7 @@ func member(t *testing.T, database string, server *s3test.Server, endpoint strin
 func TestARemovalThatComesLateTakesNothingUploadedMeanwhile(t *testing.T) {
 	server, database := s3test.Start(t, "pictures"), postgrestest.Start(t)
 	names, way := database.Database(t, "names"), detour(t, server.Endpoint)
-	one := member(t, names, server, way.url, 300*time.Millisecond)
+	one := member(t, names, server, way.url, 2*time.Second)
 	other := member(t, names, server, server.Endpoint, 10*time.Second)
 	account, err := one.EnsureAccount(t.Context(), "", false)
 	if err != nil {

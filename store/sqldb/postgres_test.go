@@ -267,13 +267,13 @@ func tellsOthers(t *testing.T, server *postgrestest.Server) {
 // still asked often enough to be believed.
 func hearsSlowly(t *testing.T, server *postgrestest.Server) {
 	url := server.Database(t, "slow")
-	db, err := OpenPostgres(t.Context(), Postgres{URL: url, Connections: 2, Trust: 2 * time.Second})
+	db, err := OpenPostgres(t.Context(), Postgres{URL: url, Connections: 2, Trust: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	a := account(t, db)
-	const many = 500
+	const many = 1000
 	server.Do(t, "slow", fmt.Sprintf("INSERT INTO images (account, id, uploaded, version) SELECT '%s', n, 0, n FROM generate_series(1, %d) AS n", a.Hash, many))
 	var told atomic.Int64
 	ctx, end := context.WithCancel(t.Context())

@@ -209,8 +209,11 @@ func (c *Copying) image(ctx context.Context, img *Image) (bool, error) {
 		return false, nil
 	}
 	copied, err := c.imageAs(ctx, img, img.Blob)
-	if errors.Is(err, ErrRemoved) { // the target had the same bytes, and removes them
-		copied, err = c.imageAs(ctx, img, img.Blob.Apart())
+	for range aparts {
+		if !errors.Is(err, ErrRemoved) {
+			break
+		}
+		copied, err = c.imageAs(ctx, img, img.Blob.Apart()) // the target had the same bytes, and removes them
 	}
 	return copied, err
 }

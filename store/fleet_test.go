@@ -199,5 +199,5 @@ func TestBytesAreNotLostBetweenTwoNodes(t *testing.T) {
 	for i := range open {
 		open[i] = member(t, names, server, server.Endpoint, 30*time.Second)
 	}
-	contested(t, open)
+	contested(t, open, 20)
 }

@@ -83,11 +83,21 @@ func checkID(id string) error {
 // name a removal may still be under way are kept under another one, which it cannot meet.
 func (l *Library) put(ctx context.Context, img Image, body []byte, name func(img Image) (Image, error)) (Image, error) {
 	named, err := l.putAs(ctx, "", &img, body, name)
-	if errors.Is(err, ErrRemoved) {
+	for range aparts {
+		if !errors.Is(err, ErrRemoved) {
+			break
+		}
 		named, err = l.putAs(ctx, img.Blob.Apart(), &img, body, name)
+	}
+	if errors.Is(err, ErrRemoved) {
+		err = fault.Wrap(fault.Overloaded, err, "Bytes without an image are being removed; try again shortly")
 	}
 	return named, err
 }
+
+// aparts is how often bytes are put under one more name, which only a sweep without a
+// grace, of bytes that are about to be named, makes necessary more than once.
+const aparts = 8
 
 func (l *Library) putAs(ctx context.Context, as BlobRef, img *Image, body []byte, name func(img Image) (Image, error)) (Image, error) {
 	var err error

@@ -152,11 +152,12 @@ func TestBytesAreNotLostBetweenTwoProcesses(t *testing.T) {
 		}
 		open[i] = &store.Library{Names: names, Blobs: blobs, Left: func(_ store.BlobRef, err error) { t.Error(err) }}
 	}
-	contested(t, open)
+	contested(t, open, 60)
 }
 
-// contested has two libraries of one store add and remove the same bytes.
-func contested(t *testing.T, open [2]*store.Library) {
+// contested has two libraries of one store add and remove the same bytes, and sweep now
+// and then without any grace.
+func contested(t *testing.T, open [2]*store.Library, rounds int) {
 	t.Helper()
 	account, err := open[0].EnsureAccount(t.Context(), "", false)
 	if err != nil {
@@ -166,7 +167,7 @@ func contested(t *testing.T, open [2]*store.Library) {
 	var all sync.WaitGroup
 	for i, l := range open {
 		all.Go(func() {
-			for n := range 60 {
+			for n := range rounds {
 				id := fmt.Sprint(i, "-", n)
 				img, err := l.Add(t.Context(), store.Image{Account: account.Hash, ID: id}, body, false)
 				if err != nil {
@@ -182,6 +183,11 @@ func contested(t *testing.T, open [2]*store.Library) {
 				if err := l.Remove(t.Context(), account.Hash, id); err != nil {
 					t.Errorf("%s: %v", id, err)
 					return
+				}
+				if n%6 == i {
+					if _, err := l.Sweep(t.Context(), time.Now().Add(time.Hour), 0); err != nil {
+						t.Errorf("a sweep: %v", err)
+					}
 				}
 			}
 		})

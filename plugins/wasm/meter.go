@@ -17,7 +17,7 @@ const (
 	maxTable   = 1 << 16  // entries; all tables together may begin with as many, and get as many more
 	maxTables  = 100
 	// Compiling a function takes time and memory by the square of its branches: as many as
-	// these, summed over functions, take half a minute. A large program in Go has 170 million.
+	// these, summed over functions, take half a minute. A large program in Go has 220 million.
 	maxBranching = 1_000_000_000
 )
 

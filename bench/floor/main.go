@@ -2,19 +2,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "floor: expected ADDRESS STATUS FILE, or ADDRESS forward ORIGIN")
+	if len(os.Args) != 4 && len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "floor: expected ADDRESS STATUS FILE, perhaps a file of header lines, or ADDRESS forward ORIGIN")
 		os.Exit(2)
 	}
 	if os.Args[2] == "forward" {
@@ -24,7 +26,7 @@ func main() {
 		}
 		return
 	}
-	if err := serve(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := serve(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]...); err != nil {
 		fmt.Fprintln(os.Stderr, "floor:", err)
 		os.Exit(1)
 	}
@@ -57,7 +59,9 @@ func forward(address, origin string) error {
 	return server.ListenAndServe(address)
 }
 
-func serve(address, statusText, file string) error {
+// serve writes the body in a file. With a file of header lines it also writes those, and
+// has the deadlines that a server has whose clients are strangers.
+func serve(address, statusText, file string, dress ...string) error {
 	status, err := strconv.Atoi(statusText)
 	if err != nil {
 		return err
@@ -66,12 +70,28 @@ func serve(address, statusText, file string) error {
 	if err != nil {
 		return err
 	}
-	server := &fasthttp.Server{Handler: func(rc *fasthttp.RequestCtx) {
+	server := &fasthttp.Server{}
+	var lines [][2][]byte
+	for _, file := range dress {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for line := range bytes.Lines(text) {
+			name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
+			lines = append(lines, [2][]byte{name, value})
+		}
+		server.ReadTimeout, server.WriteTimeout, server.IdleTimeout = 10*time.Second, time.Minute, time.Minute
+	}
+	server.Handler = func(rc *fasthttp.RequestCtx) {
 		rc.SetContentType("image/jpeg")
 		rc.SetStatusCode(status)
+		for _, line := range lines {
+			rc.Response.Header.SetCanonical(line[0], line[1])
+		}
 		if status == fasthttp.StatusOK {
 			rc.Response.SetBodyRaw(body)
 		}
-	}}
+	}
 	return server.ListenAndServe(address)
 }

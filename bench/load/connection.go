@@ -35,6 +35,20 @@ type Answer struct {
 // Header is the value of a field; nil when it is absent.
 func (a *Answer) Header(name string) []byte { return a.header.Peek(name) }
 
+// Lines are the header lines of the answer that its server chose: all but those of every
+// answer of fasthttp's.
+func (a *Answer) Lines() []string {
+	var all []string
+	for name, value := range a.header.All() {
+		switch string(name) {
+		case "Content-Length", "Content-Type", "Server", "Date", "Connection":
+		default:
+			all = append(all, string(name)+": "+string(value))
+		}
+	}
+	return all
+}
+
 // connection is one keep-alive connection with one request under way at a time.
 type connection struct {
 	address  string

@@ -131,16 +131,30 @@ func firstLine(ctx context.Context, program string, arguments ...string) string 
 
 // Floor starts the bare handler: every request gets status and, if that is 200, body.
 func (r *Rig) Floor(ctx context.Context, status int, body []byte) (*Process, error) {
-	p, err := r.process(ctx, "bare fasthttp")
+	return r.floor(ctx, "bare fasthttp", "a fasthttp handler that writes the body, and nothing else", status, body)
+}
+
+// Dressed starts the same, which also writes header lines, "Name: value", and has our
+// server's deadlines.
+func (r *Rig) Dressed(ctx context.Context, status int, body []byte, header []string) (*Process, error) {
+	file := filepath.Join(r.Folder, "header")
+	if err := os.WriteFile(file, []byte(strings.Join(header, "\n")+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	return r.floor(ctx, "dressed fasthttp", "the bare handler with the headers of our answer and the deadlines of our server", status, body, file)
+}
+
+func (r *Rig) floor(ctx context.Context, name, about string, status int, body []byte, more ...string) (*Process, error) {
+	p, err := r.process(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	p.About = "a fasthttp handler that writes the body, and nothing else"
+	p.About = about
 	file := filepath.Join(p.folder, "body")
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return nil, err
 	}
-	return p, r.bare(ctx, p, fmt.Sprint(status), file)
+	return p, r.bare(ctx, p, append([]string{fmt.Sprint(status), file}, more...)...)
 }
 
 // Forwarder starts what fetches every path from the origin by the standard library's

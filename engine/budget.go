@@ -12,11 +12,9 @@ import (
 // budget admits transforms: so many at once, holding so many bytes together; a
 // bounded number waits in turn for a bounded time, and the rest is turned away.
 // Beyond the number of processors more work at once only makes all of it later.
-// A burst, such as the pictures of a page, is waited for; once the queue has stood
-// for longer than a burst it takes but a part of its room, until for as long nobody
-// is turned away: as many pictures are made, and who is admitted waits for less. In a
-// flood, when most are turned away even so, it takes what keeps the workers busy, and
-// finds out by itself how much that is.
+// A burst, such as the pictures of a page, is waited for. In a flood, when most have been
+// turned away for a second, it takes what keeps the workers busy, and finds out by itself
+// how much that is: as many pictures are made, and who is admitted waits for little.
 // Safe for use by many goroutines.
 type budget struct {
 	workers, room int
@@ -28,7 +26,6 @@ type budget struct {
 	held    int64 // bytes
 	queue   list.List
 	since   time.Time // when the queue was last empty; zero = it is
-	until   time.Time // how long it takes a part of its room at least
 	low     list.List
 	shed    int64
 	coming  int // whose sources are being fetched
@@ -55,12 +52,11 @@ const (
 	begun
 )
 
-// burst is how long the queue may stand before it takes one part in standing of its
-// room. In a flood most times its room may be on the way, if they take long.
+// burst is how long many may come at once before it counts as a flood, in which most times
+// the room may be on the way, if they take long.
 const (
-	burst    = time.Second
-	standing = 4
-	most     = 4
+	burst = time.Second
+	most  = 4
 )
 
 // place is one transform that waits; ready closes when it is admitted.
@@ -116,8 +112,8 @@ func (b *budget) line(bytes int64, as rank) (*place, *list.Element, error) {
 		return p, b.low.PushBack(p), nil
 	case as == idle:
 		return nil, nil, b.full()
-	case as == usual && b.queue.Len() >= b.places():
-		return nil, nil, b.refuse()
+	case as == usual && b.queue.Len() >= b.room:
+		return nil, nil, b.full()
 	}
 	if b.queue.Len() == 0 {
 		b.since = time.Now()
@@ -128,39 +124,18 @@ func (b *budget) line(bytes int64, as rank) (*place, *list.Element, error) {
 	return p, b.queue.PushBack(p), nil
 }
 
-// stands reports whether there is more to do than a burst.
-func (b *budget) stands() bool {
-	now := time.Now()
-	return now.Before(b.until) || !b.since.IsZero() && now.Sub(b.since) >= burst
-}
-
-// places is how many may wait now.
-func (b *budget) places() int {
-	if b.stands() {
-		return max(b.room/standing, 1)
-	}
-	return b.room
-}
-
 // judge begins to count anew after a burst's time, and says whether there was a flood.
 func (b *budget) judge() {
 	now := time.Now()
-	if now.Sub(b.began) < burst {
+	past := now.Sub(b.began)
+	if past < burst {
 		return
 	}
-	flood := b.stands() && 2*b.refused > b.offered
+	flood := past < 2*burst && 2*b.refused > b.offered // what is longer ago says nothing
 	if flood && !b.flood {
-		b.limit = b.places()
+		b.limit, b.settling, b.idle = b.room, b.coming, 0
 	}
 	b.flood, b.began, b.offered, b.refused = flood, now, 0, 0
-}
-
-// refuse turns away a caller who has somebody waiting, which is what overload is.
-func (b *budget) refuse() error {
-	if b.stands() {
-		b.until = time.Now().Add(burst)
-	}
-	return b.full()
 }
 
 // full turns the caller away.
@@ -177,35 +152,42 @@ func (b *budget) offer() error {
 	b.offered++
 	if b.crowded() {
 		b.refused++
-		return b.refuse()
+		return b.full()
 	}
 	return nil
 }
 
 // expect fails as Overloaded if enter would now, before the caller has fetched what
-// it would enter with. Else it must call arrived before it enters or gives up.
-func (b *budget) expect() error {
+// it would enter with, or if it has waited for longer than a burst to fetch it and the
+// workers have not kept up meanwhile. Else it must call arrived before it enters or gives
+// up.
+func (b *budget) expect(waited time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.crowded() {
-		return b.refuse()
+	if b.crowded() || waited >= burst && b.stands() {
+		b.refused++
+		return b.full()
 	}
 	b.coming++
 	return nil
 }
 
-// crowded reports whether nobody else may come. While the queue stands, two who are
-// expected count as one who waits: what they fetch is not to be in vain, nor the workers
-// to wait for it. In a flood limit is the measure of both.
+// crowded reports whether nobody else may come. Once the queue has stood for a while, two
+// who are expected count as one who waits: what they fetch is not to be in vain, nor the
+// workers to wait for it. In a flood limit is the measure of both.
 func (b *budget) crowded() bool {
-	switch {
-	case !b.stands():
-		return b.queue.Len() >= b.room
-	case b.flood:
+	if b.flood {
 		return b.queue.Len()+b.coming >= b.limit
 	}
-	return b.queue.Len()+b.coming/2 >= b.places()
+	waiting := b.queue.Len()
+	if b.stands() {
+		waiting += b.coming / 2
+	}
+	return waiting >= b.room
 }
+
+// stands reports whether there has been more to do than a burst.
+func (b *budget) stands() bool { return !b.since.IsZero() && time.Since(b.since) >= burst }
 
 func (b *budget) arrived() {
 	b.mu.Lock()
@@ -221,7 +203,7 @@ func (b *budget) arrived() {
 func (b *budget) settle() {
 	excess := b.queue.Len() - b.workers/2
 	if b.idle > 0 {
-		excess = -b.idle
+		excess = -min(b.idle, max(b.workers, b.limit/4))
 	}
 	b.limit = min(max(b.limit-excess, b.workers), most*b.room)
 	b.settling, b.idle = b.coming, 0

@@ -269,9 +269,10 @@ func (e *Engine) Shrinks(mediaType string) bool {
 func (e *Engine) Offer() error { return e.workers.offer() }
 
 // Expect fails as Overloaded if Transform would now, so that nothing is fetched for
-// a picture that will not be made. Else a source is on its way: call Arrived, once,
+// a picture that will not be made, or has waited for its turn to be fetched while others
+// were too many. Else a source is on its way: call Arrived, once,
 // when it is there or will not be.
-func (e *Engine) Expect() error { return e.workers.expect() }
+func (e *Engine) Expect(waited time.Duration) error { return e.workers.expect(waited) }
 
 // Arrived follows an Expect that did not fail, before Transform is called.
 func (e *Engine) Arrived() { e.workers.arrived() }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -135,101 +136,102 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// A queue that has stood for longer than a burst takes a quarter of what it may,
-// until for as long nobody was turned away.
-func TestBudgetThatIsOverloaded(t *testing.T) {
+// Once a queue has stood, those who are on the way count, for half.
+func TestBudgetCountsWhoComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(1, 16, 100, time.Hour)
-		asks := func(n int) {
-			for range n {
-				go func() { _ = b.enter(t.Context(), 1, usual) }() // judged by what waits and what was shed
-				synctest.Wait()
-			}
-		}
-		leave := func(n int) {
-			for range n {
-				b.leave(1)
-			}
-		}
-		waits := func(when string, queued int, shed int64) {
-			t.Helper()
-			if _, q, s, _ := b.counts(); q != queued || s != shed {
-				t.Errorf("%s: %d wait and %d were turned away, expected %d and %d", when, q, s, queued, shed)
-			}
-		}
+		b := newBudget(1, 4, 100, time.Hour)
 		expects := func(when string, all ...bool) {
 			t.Helper()
 			for i, want := range all {
-				if err := b.expect(); (err == nil) != want {
+				if err := b.expect(0); (err == nil) != want {
 					t.Errorf("%s: source %d: %v", when, i, err)
 				}
 			}
 		}
-		asks(1 + 10)
-		<-time.After(burst - 1)
-		asks(1)
-		waits("in a burst", 11, 0)
-		<-time.After(1)
-		asks(1)
-		waits("after it", 11, 1)
-		expects("a queue that is full", false)
-		leave(9)
-		asks(3)
-		waits("four places of sixteen", 4, 3)
-		leave(2)
-		expects("two of four wait", true, true, true, true, false)
-		b.arrived()
-		b.arrived()
-		expects("sources have come", true, true, false)
-		leave(3)
-		asks(1 + 5)
-		waits("soon after it was empty", 4, 6)
-		leave(5)
+		for range 1 + 2 {
+			go func() { _ = b.enter(t.Context(), 1, usual) }()
+			synctest.Wait()
+		}
+		expects("a queue of a moment", true, true, true, true, true, true)
+		for range 6 {
+			b.arrived()
+		}
 		<-time.After(burst)
-		asks(1 + 10)
-		waits("a new burst", 10, 6)
-		leave(11)
+		expects("one that has stood", true, true, true, true, false)
+		b.arrived()
+		b.arrived()
+		expects("after two have come", true, true, false)
+		b.leave(1)
+		b.leave(1)
+		expects("an empty one", true, true, true)
+		if b.expect(burst) != nil {
+			t.Error("a slow source, and nobody waits for a worker")
+		}
+		for range 8 {
+			b.arrived()
+		}
+		go func() { _ = b.enter(t.Context(), 1, usual) }()
 		synctest.Wait()
+		<-time.After(burst)
+		if b.expect(burst-1) != nil || b.expect(burst) == nil {
+			t.Error("who has waited for longer than a burst beside workers who do not keep up is turned away")
+		}
+		b.leave(1)
+		b.leave(1)
 	})
 }
 
 // Ten times as many come as can be served, each of whom is a while on the way and then for
-// 20 ms with one of two workers: once it lasts, who is let in waits for one or two others,
-// and the workers are busy.
+// 20 ms with one of two workers: once it lasts, who is let in waits for a few others at
+// most, and the workers are busy. So it is where fewer may be on the way than the queue has
+// room for.
 func TestBudgetInAFlood(t *testing.T) {
 	const workers, service = 2, 20 * time.Millisecond
-	for _, tt := range []struct{ fetch, wait time.Duration }{
-		{0, 2 * service}, {5 * time.Millisecond, 2 * service}, {50 * time.Millisecond, 4 * service}, {300 * time.Millisecond, 4 * service},
+	for _, tt := range []struct {
+		fetch, wait time.Duration
+		places      int // for those who are on their way or here
+	}{
+		{0, 2 * service, 1000},
+		{5 * time.Millisecond, 2 * service, 1000},
+		{50 * time.Millisecond, 4 * service, 1000},
+		{300 * time.Millisecond, 10 * service, 1000},
+		{5 * time.Millisecond, 2 * service, 16},
+		{50 * time.Millisecond, 4 * service, 16},
 	} {
-		t.Run("sources take "+tt.fetch.String(), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d places, sources take %v", tt.places, tt.fetch), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBudget(workers, 16*workers, 1<<30, time.Hour)
+				places := make(chan struct{}, tt.places)
 				begun := time.Now()
 				var mu sync.Mutex
 				var served int
 				var longest time.Duration
-				for came := time.Duration(0); came < 10*time.Second; came += service / workers / 10 {
-					<-time.After(time.Until(begun.Add(came)))
-					if b.offer() != nil || b.expect() != nil {
-						continue
+				makes := func(last bool) {
+					begun := time.Now()
+					places <- struct{}{}
+					defer func() { <-places }()
+					if b.expect(time.Since(begun)) != nil {
+						return
 					}
-					go func() {
-						<-time.After(tt.fetch)
-						b.arrived()
-						arrived := time.Now()
-						if err := b.enter(t.Context(), 1, usual); err != nil {
-							return // it was on its way when the limit sank
-						}
-						waited := time.Since(arrived)
-						<-time.After(service)
-						b.leave(1)
-						if came < 3*time.Second {
-							return
-						}
+					<-time.After(tt.fetch)
+					b.arrived()
+					if b.enter(t.Context(), 1, usual) != nil {
+						return // it was on its way when the limit sank
+					}
+					waited := time.Since(begun) - tt.fetch
+					<-time.After(service)
+					b.leave(1)
+					if last {
 						mu.Lock()
 						defer mu.Unlock()
 						served, longest = served+1, max(longest, waited)
-					}()
+					}
+				}
+				for came := time.Duration(0); came < 10*time.Second; came += service / workers / 10 {
+					<-time.After(time.Until(begun.Add(came)))
+					if b.offer() == nil {
+						go makes(came > 3*time.Second)
+					}
 				}
 				<-time.After(time.Second)
 				if capacity := int(7 * time.Second / service * workers); served < capacity*95/100 || longest > tt.wait {
@@ -243,37 +245,6 @@ func TestBudgetInAFlood(t *testing.T) {
 			})
 		})
 	}
-}
-
-// Work that nobody waits for is turned away for want of room, and says nothing of those
-// who wait.
-func TestIdleWorkThatIsTurnedAwayProlongsNoOverload(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(1, 4, 100, time.Hour)
-		ctx, cancel := context.WithCancel(t.Context())
-		asks := func(n int, as rank) {
-			for range n {
-				go func() { _ = b.enter(ctx, 1, as) }()
-				synctest.Wait()
-			}
-		}
-		asks(1+2, usual)
-		asks(4, idle)
-		<-time.After(burst)
-		asks(1, usual) // one too many for a queue that stands
-		b.leave(1)
-		b.leave(1)
-		for range 3 {
-			<-time.After(burst / 2)
-			asks(1, idle)
-		}
-		asks(4, usual)
-		if _, queued, shed, _ := b.counts(); queued != 4 || shed != 1+3 {
-			t.Errorf("%d wait and %d were turned away, expected 4 and 4", queued, shed)
-		}
-		cancel()
-		synctest.Wait()
-	})
 }
 
 // What waits is told by the order in which it is admitted.

@@ -51,26 +51,28 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 			return cache.Entry{}, err
 		}
 	}
+	begun := pl.proxy.Now()
 	leave, err := pl.proxy.sources.enter(ctx, pl.place())
 	if err != nil {
 		return cache.Entry{}, err
 	}
 	defer leave()
+	waited := pl.proxy.Now().Sub(begun)
 	if pl.rendered() {
 		entry, err := pl.fillRendered(ctx)
 		if !pl.spares(err) {
 			return entry, err
 		}
-		return pl.fill(ctx, err)
+		return pl.fill(ctx, waited, err)
 	}
-	return pl.fill(ctx, nil)
+	return pl.fill(ctx, waited, nil)
 }
 
 // fill is Fill of what is transformed here. A failure that is not nil is why the spare
-// origin has to bring it.
-func (pl *plan) fill(ctx context.Context, failure error) (cache.Entry, error) {
+// origin has to bring it. It has waited for its turn to fetch.
+func (pl *plan) fill(ctx context.Context, waited time.Duration, failure error) (cache.Entry, error) {
 	start := pl.proxy.Now()
-	src, overlays, failure, err := pl.sources(ctx, failure)
+	src, overlays, failure, err := pl.sources(ctx, waited, failure)
 	if err != nil {
 		return cache.Entry{}, err
 	}
@@ -162,8 +164,8 @@ func (pl *plan) asItIs(ctx context.Context, body []byte) (engine.Result, error) 
 
 // sources fetches all that the picture is made of, unless there is no capacity to
 // make it. failure and why are as source has them.
-func (pl *plan) sources(ctx context.Context, failure error) (src origin.Source, over overlaySources, why, err error) {
-	if err = pl.proxy.Engine.Expect(); err != nil {
+func (pl *plan) sources(ctx context.Context, waited time.Duration, failure error) (src origin.Source, over overlaySources, why, err error) {
+	if err = pl.proxy.Engine.Expect(waited); err != nil {
 		return src, over, nil, err
 	}
 	defer pl.proxy.Engine.Arrived()

@@ -224,7 +224,7 @@ type Engine struct {
 	Memory         Bytes         `yaml:"memory" doc:"memory that running transforms may take together, by estimate from the headers"`
 	Mezzanines     Bytes         `yaml:"mezzanines" doc:"memory for decoded sources, from which further sizes are made several times faster; 0: none"`
 	Workers        int           `yaml:"workers" doc:"transforms at once; 0: one a CPU"`
-	Queue          int           `yaml:"queue" doc:"transforms that may wait, a quarter of them once the queue has stood for a second, one or two when most are refused even so; 0: 16 a worker"`
+	Queue          int           `yaml:"queue" doc:"transforms that may wait, one or two while most are refused; 0: 16 a worker"`
 	NativeEncoders bool          `yaml:"native_encoders" doc:"write WebP and AVIF with the system's libwebp and libheif where there are any: twice as fast"`
 	NativeDecoders bool          `yaml:"native_decoders" doc:"read JPEG with the system's libturbojpeg: faster, but strangers' bytes then meet code that is not memory safe"`
 	QueueTimeout   time.Duration `yaml:"queue_timeout" doc:"how long one may wait before it is refused with 503"`

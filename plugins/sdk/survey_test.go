@@ -201,6 +201,7 @@ func takesAll(t *testing.T, chain *plugins.Chain) {
 		{"half a pair of surrogates", "", `X-Json: {"a":"\ud800\u0041"}`, "x-json: \uFFFDA"},
 		{"two of them", "", `X-Json: {"a":"\ud800\ud83d\ude00"}`, "x-json: \uFFFD\U0001F600"},
 		{"no digits", "", `X-Json: {"a":"\u+123"}`, "x-json: \uFFFD"},
+		{"many members", "", "X-Json: {" + strings.Repeat(`"":0,`, 2_300) + `"a":"z"}`, "x-json: z"},
 		{"an end in an escape", "", `X-Json: {"a":"\u"}`, "x-json: \uFFFD"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

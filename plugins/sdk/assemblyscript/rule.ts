@@ -599,25 +599,28 @@ export class Table {
  * none. It is a constant of the module.
  * `const SIZES = configTable("sizes");` */
 export function configTable<K>(key: K): Table {
-  const json = config(key), begin = blank(json, 0);
+  const json = config(key), begin = entries(json);
   let count: u32 = 0;
   if (json.byte(begin) == 123) for (next = begin + 1; next; ) if (entry(json, next - 1, true).len) count++;
   take(<u32>(-used & 7));
   const all = take(count << 4), table = changetype<Table>(view(all.at, count));
   next = begin + 1;
-  for (let to = all.at; count; count--, to += 16) {
+  for (let to = all.at; count; ) {
     const value = entry(json, next - 1, true), plain = value.byte(0) == 34 ? unescaped(value.slice(1, value.len - 1)) : value;
+    if (!value.len) continue; // no JSON
     store<usize>(to, entryKey.at);
     store<u32>(to + 4, entryKey.len);
     store<usize>(to + 8, plain.at);
     store<u32>(to + 12, plain.len);
+    count--;
+    to += 16;
   }
   return table;
 }
 
 /** The JSON at a key of an object, or at an index of a list. */
 function jsonMember(json: Text, key: Text): Text {
-  const nothing = json.slice(0, 0), begin = blank(json, 0);
+  const nothing = json.slice(0, 0), begin = entries(json);
   const object = json.byte(begin) == 123;
   if (!object && json.byte(begin) != 91) return nothing;
   const wanted = key.toNumber();
@@ -632,24 +635,36 @@ function jsonMember(json: Text, key: Text): Text {
 
 let next: u32 = 0; // one more than the place of the comma after the last entry, or 0
 let entryKey: Text = changetype<Text>(0);
+let entryValue: Text = changetype<Text>(0);
+
+/** Where an object or a list begins whose entries are looked at. All of them are told of
+ * in the same two Texts: there may be thousands. */
+function entries(json: Text): u32 {
+  entryKey = json.slice(0, 0);
+  entryValue = json.slice(0, 0);
+  return blank(json, 0);
+}
 
 /** The JSON of the entry after i, the beginning of an object or a list or the comma
  * before it; none if there is no entry. Its key is in entryKey. */
 function entry(json: Text, i: u32, object: bool): Text {
-  const nothing = json.slice(0, 0);
+  entryValue.len = 0;
   next = 0;
   i = blank(json, i + 1);
   if (object) {
     const end = valueEnd(json, i);
-    if (end - i < 2 || json.byte(i) != 34) return nothing; // the end of an empty object, or no JSON
-    entryKey = json.slice(i + 1, end - 1);
+    if (end - i < 2 || json.byte(i) != 34) return entryValue; // the end of an empty object, or no JSON
+    entryKey.at = json.at + i + 1;
+    entryKey.len = end - i - 2;
     i = blank(json, end);
-    if (json.byte(i) != 58) return nothing;
+    if (json.byte(i) != 58) return entryValue;
     i = blank(json, i + 1);
   }
   const end = valueEnd(json, i), comma = blank(json, end);
   if (json.byte(comma) == 44) next = comma + 1;
-  return json.slice(i, end);
+  entryValue.at = json.at + i;
+  entryValue.len = end - i;
+  return entryValue;
 }
 
 function isBlank(c: u8): bool { return c == 32 || c == 10 || c == 9 || c == 13; }

@@ -647,9 +647,12 @@ RULE_INLINE rule_table rule_config_table(const text *keys, rule_u32 count) {
   rule_take(-rule_scratch.used & 7);
   text *entries = (text *)rule_take(2 * n * sizeof(text)).at;
   rule_table table = {entries, n};
-  for (rule_u32 i = begin; n; n--, entries += 2) {
+  for (rule_u32 i = begin; n;) {
     text json = rule_json_entry(s, &i, 1, entries);
+    if (!json.len) continue; /* no JSON */
     entries[1] = rule_member(json, 0, 0);
+    entries += 2;
+    n--;
   }
   return table;
 }

@@ -89,6 +89,7 @@ func TestEveryCallInEveryLanguage(t *testing.T) {
 				})
 			}
 			t.Run("takes what visitors send", func(t *testing.T) { takesAll(t, chain) })
+			t.Run("has a table of any configuration", func(t *testing.T) { hasTables(t, module) })
 			t.Run("ends at the end of its scratch", func(t *testing.T) { endsInTime(t, module, string(table.Config)) })
 			t.Run("comes back to the answer", func(t *testing.T) { comesBack(t, chain) })
 			t.Run("leaks nothing", func(t *testing.T) { staysSmall(t, chain) })
@@ -105,6 +106,26 @@ func TestEveryCallInEveryLanguage(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// hasTables looks for three keys in a table of the whole configuration, which need not be
+// JSON.
+func hasTables(t *testing.T, module string) {
+	for config, want := range map[string]string{
+		``: `|||`, `{}`: `|||`, `{,}`: `|||`, `[1]`: `|||`, `{"account":1,}`: `1|||`, `{"account":1 "quoted":2}`: `1|||`, `{"account":"1`: `|||`,
+		`{"account":,"quoted":1,"sizes":2}`: `|1|2|`, `{"account":1,"account":2}`: `1|||`,
+		`{"account":"a\"b","sizes":{"s":[1,{}]}}`:                   `a"b||{"s":[1,{}]}|`,
+		`{` + strings.Repeat(`"k":1,`, 900) + `"account":"\u0042"}`: `B|||`,
+	} {
+		chain := load(t, module, config, nil)
+		for range 2 {
+			x, err := ask(t, chain, "/survey/read", nil)
+			if answer := x.Steps()[0].Answer; err != nil || !slices.Contains(answer, "+ x-table: "+want) {
+				t.Errorf("%.60q: %v, %q", config, err, answer)
+			}
+			chain.Release(x)
+		}
 	}
 }
 

@@ -827,7 +827,8 @@ impl Deref for Setting {
 }
 
 /// An object of the configuration, read once an instance: a look-up costs a
-/// comparison for each key before the one it finds.
+/// comparison for each key before the one it finds. The first one reads the
+/// object, on its request's budget, which is enough for a thousand keys.
 ///
 /// ```ignore
 /// static SIZES: rule::Table = rule::Table::new(&["sizes"]);

@@ -33,10 +33,12 @@ type budget struct {
 	// Of those who came since began, for about as long as a burst.
 	began            time.Time
 	offered, refused int
-	flood            bool // most of those who came before were turned away
-	limit            int  // how many may come or wait in a flood
-	settling         int  // how many are still to arrive who came before limit was set
-	idle             int  // how often nobody waited for a worker since then
+	flood            bool      // most of those who came before were turned away
+	limit            int       // how many may come or wait in a flood
+	settled          time.Time // when limit was set
+	settling         int       // how many are still to arrive who came before that
+	idle             int       // how often nobody waited for a worker since then
+	rested           time.Time // when the last worker had nothing left to do
 }
 
 // rank says how work waits.
@@ -52,11 +54,18 @@ const (
 	begun
 )
 
-// burst is how long many may come at once before it counts as a flood, in which most times
-// the room may be on the way, if they take long.
+// burst is how long many may come at once before it counts as a flood. It is over when the
+// workers rest.
 const (
 	burst = time.Second
-	most  = 4
+	rest  = burst / 4
+)
+
+// In a flood most times the room may be on the way, if they take long. Who takes so much
+// longer than others that he holds them up is waited for no longer than patience.
+const (
+	most     = 4
+	patience = 50 * time.Millisecond
 )
 
 // place is one transform that waits; ready closes when it is admitted.
@@ -124,16 +133,18 @@ func (b *budget) line(bytes int64, as rank) (*place, *list.Element, error) {
 	return p, b.queue.PushBack(p), nil
 }
 
-// judge begins to count anew after a burst's time, and says whether there was a flood.
+// judge begins to count anew after a burst's time, and decides whether there is a flood. It
+// looks at who else was turned away meanwhile; what is longer ago says nothing.
 func (b *budget) judge() {
 	now := time.Now()
+	resting := b.running == 0 && b.queue.Len() == 0 && now.Sub(b.rested) >= rest
 	past := now.Sub(b.began)
-	if past < burst {
+	if past < burst && !(b.flood && resting) {
 		return
 	}
-	flood := past < 2*burst && 2*b.refused > b.offered // what is longer ago says nothing
+	flood := !resting && past < 2*burst && 2*b.refused > b.offered
 	if flood && !b.flood {
-		b.limit, b.settling, b.idle = b.room, b.coming, 0
+		b.limit, b.settling, b.idle = max(b.room, min(b.queue.Len()+b.coming, most*b.room)), b.coming, 0
 	}
 	b.flood, b.began, b.offered, b.refused = flood, now, 0, 0
 }
@@ -149,6 +160,10 @@ func (b *budget) offer() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.judge()
+	if b.flood && b.running < b.workers && b.queue.Len() == 0 && time.Since(b.settled) >= patience {
+		b.idle = max(b.idle, b.workers)
+		b.settle()
+	}
 	b.offered++
 	if b.crowded() {
 		b.refused++
@@ -201,12 +216,12 @@ func (b *budget) arrived() {
 // settle sets the limit by what the last one has led to: about half as many are to wait as
 // there are workers, and those have something to do.
 func (b *budget) settle() {
-	excess := b.queue.Len() - b.workers/2
+	excess := b.queue.Len() - (b.workers+1)/2
 	if b.idle > 0 {
 		excess = -min(b.idle, max(b.workers, b.limit/4))
 	}
 	b.limit = min(max(b.limit-excess, b.workers), most*b.room)
-	b.settling, b.idle = b.coming, 0
+	b.settled, b.settling, b.idle = time.Now(), b.coming, 0
 }
 
 // giveUp takes p out of its queue, unless it was admitted meanwhile.
@@ -242,7 +257,9 @@ func (b *budget) take(bytes int64) {
 func (b *budget) leave(bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.running--
+	if b.running--; b.running == 0 {
+		b.rested = time.Now()
+	}
 	b.held -= bytes
 	b.admit()
 	if b.queue.Len() == 0 {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -181,70 +180,123 @@ func TestBudgetCountsWhoComes(t *testing.T) {
 	})
 }
 
-// Ten times as many come as can be served, each of whom is a while on the way and then for
-// 20 ms with one of two workers: once it lasts, who is let in waits for a few others at
+// offered is n who come at once to b again and again, every so often and for so long, each of
+// whom is on the way for as long as fetch says and then for 20 ms with a worker. served is how
+// many were, by the second in which they came, and longest what one of them has waited for.
+type offered struct {
+	n           int
+	every, long time.Duration
+	places      int // for those who are on the way or here
+	fetch       func(i int) time.Duration
+}
+
+const service = 20 * time.Millisecond
+
+func (o offered) to(t *testing.T, b *budget) (served []int, longest []time.Duration) {
+	places := make(chan struct{}, o.places)
+	begun := time.Now()
+	var mu sync.Mutex
+	served, longest = make([]int, o.long/time.Second), make([]time.Duration, o.long/time.Second)
+	makes := func(i int, came time.Duration) {
+		begun := time.Now()
+		places <- struct{}{}
+		defer func() { <-places }()
+		if b.expect(time.Since(begun)) != nil {
+			return
+		}
+		<-time.After(o.fetch(i))
+		b.arrived()
+		if b.enter(t.Context(), 1, usual) != nil {
+			return // it was on its way when the limit sank
+		}
+		waited := time.Since(begun) - o.fetch(i)
+		<-time.After(service)
+		b.leave(1)
+		mu.Lock()
+		defer mu.Unlock()
+		second := came / time.Second
+		served[second], longest[second] = served[second]+1, max(longest[second], waited)
+	}
+	var all sync.WaitGroup
+	i := 0
+	for came := time.Duration(0); came < o.long; came += o.every {
+		<-time.After(time.Until(begun.Add(came)))
+		for range o.n {
+			if i++; b.offer() == nil {
+				all.Go(func() { makes(i, came) })
+			}
+		}
+	}
+	all.Wait()
+	return served, longest
+}
+
+// Far more come than can be served: once it lasts, who is let in waits for a few others at
 // most, and the workers are busy. So it is where fewer may be on the way than the queue has
-// room for.
+// room for, and where some sources take so long that they could hold up all the others.
 func TestBudgetInAFlood(t *testing.T) {
-	const workers, service = 2, 20 * time.Millisecond
+	takes := func(fetch time.Duration) func(int) time.Duration {
+		return func(int) time.Duration { return fetch }
+	}
+	one := func(n int) func(int) time.Duration {
+		return func(i int) time.Duration {
+			if i%n == 0 {
+				return 10 * time.Second
+			}
+			return 30 * time.Millisecond
+		}
+	}
 	for _, tt := range []struct {
-		fetch, wait time.Duration
-		places      int // for those who are on their way or here
+		name            string
+		workers, places int
+		times           time.Duration // as many as can be served
+		fetch           func(int) time.Duration
+		wait            time.Duration
 	}{
-		{0, 2 * service, 1000},
-		{5 * time.Millisecond, 2 * service, 1000},
-		{50 * time.Millisecond, 4 * service, 1000},
-		{300 * time.Millisecond, 10 * service, 1000},
-		{5 * time.Millisecond, 2 * service, 16},
-		{50 * time.Millisecond, 4 * service, 16},
+		{"sources are there", 2, 1000, 10, takes(0), 2 * service},
+		{"sources are near", 2, 1000, 10, takes(5 * time.Millisecond), 2 * service},
+		{"sources are far", 2, 1000, 10, takes(50 * time.Millisecond), 4 * service},
+		{"sources are slow", 2, 1000, 10, takes(300 * time.Millisecond), 20 * service},
+		{"few may be on the way, which is short", 2, 16, 10, takes(5 * time.Millisecond), 2 * service},
+		{"few may be on the way, which is long", 2, 16, 10, takes(50 * time.Millisecond), 4 * service},
+		{"one worker", 1, 1000, 10, takes(5 * time.Millisecond), 3 * service},
+		{"many workers", 16, 1000, 10, takes(5 * time.Millisecond), 2 * service},
+		{"one source in fifty does not come", 2, 1000, 3, one(50), 20 * service},
+		{"one source in ten does not come", 2, 1000, 10, one(10), 20 * service},
 	} {
-		t.Run(fmt.Sprintf("%d places, sources take %v", tt.places, tt.fetch), func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBudget(workers, 16*workers, 1<<30, time.Hour)
-				places := make(chan struct{}, tt.places)
-				begun := time.Now()
-				var mu sync.Mutex
-				var served int
-				var longest time.Duration
-				makes := func(last bool) {
-					begun := time.Now()
-					places <- struct{}{}
-					defer func() { <-places }()
-					if b.expect(time.Since(begun)) != nil {
-						return
-					}
-					<-time.After(tt.fetch)
-					b.arrived()
-					if b.enter(t.Context(), 1, usual) != nil {
-						return // it was on its way when the limit sank
-					}
-					waited := time.Since(begun) - tt.fetch
-					<-time.After(service)
-					b.leave(1)
-					if last {
-						mu.Lock()
-						defer mu.Unlock()
-						served, longest = served+1, max(longest, waited)
+				b := newBudget(tt.workers, 16*tt.workers, 1<<30, time.Hour)
+				each := service / time.Duration(tt.workers)
+				served, longest := offered{1, each / tt.times, 20 * time.Second, tt.places, tt.fetch}.to(t, b)
+				sum, capacity := 0, int(time.Second/each)
+				for second := 3; second < len(served); second++ {
+					sum += served[second]
+					if served[second] < capacity/2 || longest[second] > tt.wait {
+						t.Errorf("second %d: %d of %d were served, who waited for up to %v, expected %v at most", second, served[second], capacity, longest[second], tt.wait)
 					}
 				}
-				for came := time.Duration(0); came < 10*time.Second; came += service / workers / 10 {
-					<-time.After(time.Until(begun.Add(came)))
-					if b.offer() == nil {
-						go makes(came > 3*time.Second)
-					}
-				}
-				<-time.After(time.Second)
-				if capacity := int(7 * time.Second / service * workers); served < capacity*95/100 || longest > tt.wait {
-					t.Errorf("%d of %d were served, who waited for up to %v, expected nearly all, and %v at most", served, capacity, longest, tt.wait)
-				}
-				for range 8 { // a page of pictures is not a flood
-					if err := b.offer(); err != nil {
-						t.Errorf("a while after it: %v", err)
-					}
+				if all := capacity * (len(served) - 3); sum < all*95/100 {
+					t.Errorf("%d of %d were served", sum, all)
 				}
 			})
 		})
 	}
+}
+
+// Pages of pictures, a fifth of what can be served, are no flood after one.
+func TestBudgetAfterAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(2, 32, 1<<30, time.Hour)
+		fetch := func(int) time.Duration { return 30 * time.Millisecond }
+		offered{1, time.Millisecond, 5 * time.Second, 1000, fetch}.to(t, b)
+		served, _ := offered{20, time.Second, 20 * time.Second, 1000, fetch}.to(t, b)
+		for second, n := range served[1:] {
+			if n != 20 {
+				t.Errorf("second %d: %d of 20 were served", second+1, n)
+			}
+		}
+	})
 }
 
 // What waits is told by the order in which it is admitted.

@@ -63,6 +63,9 @@ func (pl *plan) Fill(ctx context.Context) (cache.Entry, error) {
 		if !pl.spares(err) {
 			return entry, err
 		}
+		if err := pl.proxy.Engine.Offer(); err != nil {
+			return cache.Entry{}, err
+		}
 		return pl.fill(ctx, waited, err)
 	}
 	return pl.fill(ctx, waited, nil)

@@ -139,7 +139,7 @@ func (b *budget) judge() {
 	now := time.Now()
 	resting := b.running == 0 && b.queue.Len() == 0 && now.Sub(b.rested) >= rest
 	past := now.Sub(b.began)
-	if past < burst && !(b.flood && resting) {
+	if past < burst && (!b.flood || !resting) {
 		return
 	}
 	flood := !resting && past < 2*burst && 2*b.refused > b.offered

@@ -211,7 +211,6 @@ type running struct {
 	stop     context.CancelFunc
 	status   chan int
 	log      *logged
-	widened  int // by how much the scheduler was
 }
 
 // logged is what a server has written while it runs.
@@ -271,7 +270,7 @@ func startAt(t *testing.T, now func() time.Time, args ...string) *running {
 	data := filepath.Join(t.TempDir(), "data")
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	go func() {
-		s.status <- run(ctx, args, world{strings.NewReader(""), in, s.log, nil, now, func(more int) { s.widened += more }})
+		s.status <- run(ctx, args, world{strings.NewReader(""), in, s.log, nil, now, nil})
 		_ = in.Close()
 	}()
 	t.Cleanup(func() {

@@ -47,10 +47,7 @@ func (c *serveCmd) Run(ctx context.Context, cli *cli, w world) error {
 		return errTold
 	}
 	if w.widen != nil {
-		// A transform keeps its place in the scheduler for up to 10 ms before others get
-		// their turn; requests that need a few microseconds are not to wait for that. The
-		// kernel divides the processors far more finely.
-		w.widen(a.engine.Stats().Workers)
+		go places(ctx, a.engine.Stats, w.widen)
 	}
 	listener, err := listen(ctx, settings.Listen)
 	if err != nil {

@@ -32,17 +32,6 @@ func TestANewcomersFirstMinute(t *testing.T) {
 	}
 }
 
-// Requests do not stand in Go's scheduler behind the pictures that are being made.
-func TestEachWorkerHasAPlaceOfItsOwnInTheScheduler(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "fovea.yaml")
-	if err := os.WriteFile(file, []byte("engine: {workers: 3}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if s := start(t, "--config", file); s.widened != 3 {
-		t.Errorf("%d places more", s.widened)
-	}
-}
-
 func TestAStopLetsAnswersFinish(t *testing.T) {
 	reached, release := make(chan struct{}), make(chan struct{})
 	origin, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,4 +1,4 @@
-# /usr/sbin/varnishd -F -j none -n FOLDER/25-Varnish/work -f FOLDER/25-Varnish/varnish.vcl -a 127.0.0.1:35821 -s malloc,160094k -p thread_pool_min=200 -p thread_pool_max=4000
+# /usr/sbin/varnishd -F -j none -n FOLDER/25-Varnish/work -f FOLDER/25-Varnish/varnish.vcl -a 127.0.0.1:44439 -s malloc,160094k -p thread_pool_min=200 -p thread_pool_max=4000
 vcl 4.1;
-backend origin { .host = "127.0.0.1"; .port = "42339"; }
+backend origin { .host = "127.0.0.1"; .port = "46465"; }
 sub vcl_backend_response { set beresp.ttl = 1d; set beresp.grace = 1h; }

@@ -197,7 +197,15 @@ func TestVariantsOfOneSourceFetchItOnce(t *testing.T) {
 	for width := 1; width <= 5; width++ {
 		ask(width)
 	}
-	for f.Cache.Stats().Flying < 5 {
+	coming := func() int {
+		f.sources.mu.Lock()
+		defer f.sources.mu.Unlock()
+		return f.sources.used["zone example.com"]
+	}
+	for coming() < 5 {
+		runtime.Gosched()
+	}
+	for range 1000 { // all that is left for each is to join the fetch
 		runtime.Gosched()
 	}
 	f.Cache.Purge("source:elsewhere") // what began before a purge is joined by nobody

@@ -222,8 +222,9 @@ func (o offered) to(t *testing.T, b *budget) (served []int, longest []time.Durat
 	for came := time.Duration(0); came < o.long; came += o.every {
 		<-time.After(time.Until(begun.Add(came)))
 		for range o.n {
-			if i++; b.offer() == nil {
-				all.Go(func() { makes(i, came) })
+			i++
+			if at := i; b.offer() == nil {
+				all.Go(func() { makes(at, came) })
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func newNamespace(t *testing.T) *namespace {
 	}
 	ns := &namespace{name: fmt.Sprint("fovea", os.Getpid()), subnet: fmt.Sprintf("198.18.%d.", os.Getpid()%256)}
 	if err := ip("netns", "add", ns.name); err != nil {
-		t.Skipf("needs root and leave to make network namespaces; cut wires are tested without: %v", err)
+		t.Skipf("needs root and leave to make network namespaces: as root FOVEA_SLOW=1 go test ./cmd/proxy -run TestANodeThatIsCutOff, as .ci/run does; cut wires are tested without: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := ip("netns", "delete", ns.name); err != nil {

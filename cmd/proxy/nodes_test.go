@@ -190,7 +190,7 @@ func (b *balancer) get(ctx context.Context, path string) (status int, body []byt
 // Three nodes restart one after the other while visitors come: no request fails.
 func TestARollingRestartFailsNoRequest(t *testing.T) {
 	if os.Getenv("FOVEA_SLOW") == "" {
-		t.Skip("takes half a minute: FOVEA_SLOW=1 go test ./cmd/proxy, as .ci/run does")
+		t.Skip("takes half a minute: FOVEA_SLOW=1 go test ./cmd/proxy -run TestARollingRestart, as .ci/run does")
 	}
 	database, shared := postgrestest.Start(t).Database(t, "names"), redistest.Start(t)
 	blobs := t.TempDir()
